@@ -20,6 +20,8 @@ const (
 	MainCSS     = "css/trac.css" // the look of every page
 	DefaultIcon = "projhost.svg" // the icon of a project that names none
 	LegacyIcon  = "trac.ico"     // the same for old browsers and old trac.ini files
+
+	extMark = "ext.svg" // the mark of links that lead elsewhere
 )
 
 //go:embed assets
@@ -76,18 +78,22 @@ var assets = sync.OnceValue(func() map[string]*File {
 			return err
 		}
 		name := p[len("assets/"):]
-		body := source(p)
-		if name == MainCSS {
-			body = append(source(tokensCSS), body...)
-		}
-		all[name] = newFile(name, body)
+		all[name] = newFile(name, source(p))
 		return nil
 	})
 	if err != nil {
 		panic("templates: embedded files: " + err.Error())
 	}
+	all[MainCSS] = newFile(MainCSS, mainCSS(all[extMark].version))
 	return all
 })
+
+// mainCSS is the style sheet of a project's pages. What it refers to is given
+// its version here, as what a style sheet says cannot be computed later.
+func mainCSS(mark string) []byte {
+	css := append(source(baseCSS), source("assets/"+MainCSS)...)
+	return bytes.ReplaceAll(css, []byte("../"+extMark), []byte("../"+extMark+"?v="+mark))
+}
 
 // source is an embedded file, which is there since the program was built.
 func source(name string) []byte {
@@ -145,21 +151,24 @@ func contentType(name string) string {
 // What the pages without a project carry in themselves.
 const (
 	hostDir    = "assets/host"
-	tokensCSS  = hostDir + "/tokens.css" // colours and sizes, in front of trac.css too
+	baseCSS    = hostDir + "/base.css" // what all pages share, in front of trac.css too
 	hostCSS    = hostDir + "/host.css"
 	hostScript = hostDir + "/filter.js"
 )
 
-type inline struct{ style, script, policy string }
+type inline struct{ style, script, mark, icon, policy string }
 
 var host = sync.OnceValue(func() inline {
-	css := string(source(tokensCSS)) + string(source(hostCSS))
+	css := string(source(baseCSS)) + string(source(hostCSS))
 	js := string(source(hostScript))
+	icon := source("assets/" + DefaultIcon)
 	return inline{
+		mark:   string(icon),
+		icon:   "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(icon),
 		style:  "<style>" + css + "</style>",
 		script: "<script>" + js + "</script>",
 		policy: "default-src 'none'; style-src '" + integrity(css) + "'; script-src '" + integrity(js) +
-			"'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+			"'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
 	}
 })
 

@@ -50,6 +50,9 @@ func (p *IndexPage) title() string { return cmp.Or(p.Title, "Projects") }
 
 func (p *IndexPage) total() int { return max(p.Total, len(p.Projects)) }
 
+// scripted reports whether a script can filter: it needs to have all projects.
+func (p *IndexPage) scripted() bool { return p.filter() && p.total() == len(p.Projects) }
+
 func (p *IndexPage) filter() bool { return p.Query != "" || p.total() >= filterFrom }
 
 // count is how many projects are shown of how many.
@@ -76,5 +79,5 @@ func thousands(n int) string {
 // Index returns the document that lists the projects, in the order given. It
 // needs no other file; [HostPolicy] allows all it does.
 func Index(p *IndexPage) templ.Component {
-	return hostPage(p.Lang, p.title(), p.Generator, index(p), p.filter())
+	return hostPage(p.Lang, p.title(), p.Generator, index(p), p.scripted())
 }
