@@ -1,0 +1,212 @@
+package tracini
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// defaultSection is the section whose options every other section of the same
+// file has too.
+const defaultSection = "DEFAULT"
+
+// source is one file's text taken apart. Strings are cut out of that text, so
+// it stays in memory as long as they do.
+type source struct {
+	sections []string       // in the order of the file, without [DEFAULT]
+	settings []sourced      // in the order of the file
+	index    map[option]int // into settings
+}
+
+// option is the full name of an option.
+type option struct{ section, name string }
+
+// sourced is one option of a file.
+type sourced struct {
+	option
+	value string
+	line  int
+}
+
+// parser reads trac.ini as Trac 1.6 does, that is as a Python ConfigParser
+// that is strict and does not interpolate. It is our own because ini.v1 cannot
+// be told these rules: see TestIniV1.
+type parser struct {
+	source
+	seen    map[string]bool // sections
+	section string
+	inside  bool            // a section header was read
+	current int             // the setting that is being read, -1 if none
+	more    strings.Builder // its value, once it is longer than a line
+	indent  int             // of the line that began it, in characters
+	blank   int             // empty lines since its last line of text
+}
+
+// parse takes the text of a file apart. The error has no file name yet.
+func parse(text string) (*source, *Error) {
+	switch {
+	case strings.HasPrefix(text, "\ufeff"):
+		return nil, &Error{Line: 1, Problem: "the file begins with a byte order mark, which Trac refuses"}
+	case !utf8.ValidString(text):
+		return nil, &Error{Line: badLine(text), Problem: "not UTF-8"}
+	}
+	p := &parser{current: -1, seen: map[string]bool{}}
+	p.index = make(map[option]int, strings.Count(text, "\n"))
+	for number := 1; text != ""; number++ {
+		var line string
+		line, text = cutLine(text)
+		if problem := p.line(line, number); problem != "" {
+			return nil, &Error{Line: number, Problem: problem}
+		}
+	}
+	p.finish()
+	return &p.source, nil
+}
+
+// badLine is the number of the line that holds the first byte that is not UTF-8.
+func badLine(text string) int {
+	number := 1
+	for text != "" {
+		line, rest := cutLine(text)
+		if !utf8.ValidString(line) {
+			break
+		}
+		number, text = number+1, rest
+	}
+	return number
+}
+
+// cutLine takes the first line off. A line ends with LF, CR LF or CR.
+func cutLine(text string) (line, rest string) {
+	i := strings.IndexByte(text, '\n')
+	if i < 0 {
+		i = len(text)
+	}
+	if cr := strings.IndexByte(text[:i], '\r'); cr >= 0 {
+		if cr+1 < len(text) && text[cr+1] == '\n' {
+			return text[:cr], text[cr+2:]
+		}
+		return text[:cr], text[cr+1:]
+	}
+	return text[:i], text[min(i+1, len(text)):]
+}
+
+// line reads one line; it returns what is wrong with it, or nothing.
+func (p *parser) line(raw string, number int) (problem string) {
+	text := trim(raw)
+	switch {
+	case text == "":
+		p.blank++
+		return ""
+	case text[0] == '#' || text[0] == ';':
+		return ""
+	}
+	indent := indentOf(raw)
+	if p.current >= 0 && indent > p.indent {
+		p.extend(text)
+		return ""
+	}
+	p.finish()
+	p.indent = indent
+	if name, ok := header(text); ok {
+		return p.begin(name)
+	}
+	if !p.inside {
+		return "text before the first [section]"
+	}
+	return p.set(text, number)
+}
+
+// header reads a section header. What follows the bracket is ignored.
+func header(text string) (name string, ok bool) {
+	if text[0] != '[' {
+		return "", false
+	}
+	name, _, ok = strings.Cut(text[1:], "]")
+	return name, ok && name != ""
+}
+
+// begin starts a section.
+func (p *parser) begin(name string) (problem string) {
+	p.section, p.inside = name, true
+	if name == defaultSection { // which Trac lets a file have twice
+		return ""
+	}
+	if p.seen[name] {
+		return "section [" + name + "] is there twice"
+	}
+	p.seen[name] = true
+	p.sections = append(p.sections, name)
+	return ""
+}
+
+// set reads the first line of an option.
+func (p *parser) set(text string, number int) (problem string) {
+	i := strings.IndexAny(text, "=:")
+	if i < 0 {
+		return "neither [section] nor name = value: " + excerpt(text)
+	}
+	name := strings.ToLower(trim(text[:i]))
+	if name == "" {
+		return "an option without a name: " + excerpt(text)
+	}
+	key := option{p.section, name}
+	if _, ok := p.index[key]; ok {
+		return "option " + name + " is twice in section [" + p.section + "]"
+	}
+	p.current, p.blank = len(p.settings), 0
+	p.index[key] = p.current
+	p.settings = append(p.settings, sourced{option: key, value: trim(text[i+1:]), line: number})
+	return ""
+}
+
+// extend adds a further line to the value that is being read.
+func (p *parser) extend(text string) {
+	if p.more.Len() == 0 {
+		p.more.WriteString(p.settings[p.current].value)
+	}
+	for ; p.blank > 0; p.blank-- {
+		p.more.WriteByte('\n')
+	}
+	p.more.WriteByte('\n')
+	p.more.WriteString(text)
+}
+
+// finish ends the value that is being read. Empty lines at its end are dropped.
+func (p *parser) finish() {
+	if p.current >= 0 && p.more.Len() > 0 {
+		p.settings[p.current].value = p.more.String()
+		p.more.Reset()
+	}
+	p.current = -1
+}
+
+// indentOf counts the characters of white space before the text of a line.
+func indentOf(line string) int {
+	n := 0
+	for _, r := range line {
+		if !isSpace(r) {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// isSpace is Python's str.isspace: the four information separators count too.
+func isSpace(r rune) bool { return r >= 0x1c && r <= 0x1f || unicode.IsSpace(r) }
+
+// trim is Python's str.strip.
+func trim(s string) string { return strings.TrimFunc(s, isSpace) }
+
+// excerpt is the beginning of a line, for an error message.
+func excerpt(line string) string {
+	const most = 60 // characters
+	n := 0
+	for i := range line {
+		if n++; n > most {
+			return line[:i] + "…"
+		}
+	}
+	return line
+}
