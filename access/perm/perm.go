@@ -1,0 +1,233 @@
+// Package perm tells what a user may do in a project: Trac's permission table,
+// groups and actions that imply others.
+package perm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"projhost/access/auth"
+	"projhost/db"
+	"projhost/envs"
+	"projhost/internal/fault"
+)
+
+// Admin is the action that implies all others.
+const Admin = "TRAC_ADMIN"
+
+// implied lists what an action brings along (Trac 1.6).
+func implied(action string) []string {
+	switch action {
+	case "TICKET_MODIFY":
+		return []string{"TICKET_APPEND", "TICKET_CHGPROP"}
+	case "TICKET_BATCH_MODIFY":
+		return []string{"TICKET_MODIFY"}
+	case "TICKET_ADMIN":
+		return []string{"TICKET_CREATE", "TICKET_MODIFY", "TICKET_VIEW", "TICKET_EDIT_CC", "TICKET_EDIT_DESCRIPTION", "TICKET_EDIT_COMMENT", "TICKET_BATCH_MODIFY"}
+	case "REPORT_ADMIN":
+		return []string{"REPORT_CREATE", "REPORT_DELETE", "REPORT_MODIFY", "REPORT_SQL_VIEW", "REPORT_VIEW"}
+	case "MILESTONE_ADMIN":
+		return []string{"MILESTONE_CREATE", "MILESTONE_DELETE", "MILESTONE_MODIFY", "MILESTONE_VIEW"}
+	case "ROADMAP_ADMIN":
+		return []string{"ROADMAP_VIEW", "MILESTONE_ADMIN"}
+	case "VERSIONCONTROL_ADMIN":
+		return []string{"BROWSER_VIEW", "CHANGESET_VIEW", "FILE_VIEW", "LOG_VIEW"}
+	case "PERMISSION_ADMIN":
+		return []string{"PERMISSION_GRANT", "PERMISSION_REVOKE"}
+	case "WIKI_ADMIN":
+		return []string{"WIKI_CREATE", "WIKI_DELETE", "WIKI_MODIFY", "WIKI_RENAME", "WIKI_VIEW"}
+	}
+	return nil
+}
+
+// Resource is what an action is about. The zero value is the project itself.
+type Resource struct{ Realm, ID string }
+
+func (r Resource) String() string {
+	if r.Realm == "" {
+		return "the project"
+	}
+	return r.Realm + ":" + r.ID
+}
+
+// Checker answers for one user in one environment during one request: its
+// answers are all of the same moment.
+type Checker struct {
+	env  *envs.Env
+	user auth.User
+
+	once    sync.Once
+	granted actions
+	err     error
+}
+
+// For returns the checker of u in e. The database is read when first asked.
+func For(e *envs.Env, u auth.User) *Checker { return &Checker{env: e, user: u} }
+
+// Has tells whether the user may do action to res. Errors are the database's,
+// or say that the project names a policy this program does not know, in which
+// case everything is refused.
+func (c *Checker) Has(ctx context.Context, action string, res Resource) (bool, error) {
+	c.once.Do(func() { c.granted, c.err = tables.Get(c.env).actionsOf(ctx, c.env, c.user) })
+	if c.err != nil {
+		return false, c.err
+	}
+	return c.granted.has(action), nil
+}
+
+// Require is nil if the user may do action to res; else a *[fault.Error] of
+// kind Denied, or what went wrong while finding out.
+func (c *Checker) Require(ctx context.Context, action string, res Resource) error {
+	ok, err := c.Has(ctx, action, res)
+	if err != nil || ok {
+		return err
+	}
+	public := fmt.Sprintf("%s is needed to see or do this (%s).", action, res)
+	if !c.user.Known() {
+		public += " You are not logged in."
+	}
+	return fault.Wrap(fault.Denied, public, fmt.Errorf("%s lacks %s on %s", c.user.Name(), action, res))
+}
+
+// actions is a set of what is granted, implied ones included.
+type actions map[string]struct{}
+
+func (a actions) has(action string) bool {
+	if _, ok := a[action]; ok {
+		return true
+	}
+	_, ok := a[Admin]
+	return ok
+}
+
+func (a actions) add(action string) {
+	if _, ok := a[action]; ok {
+		return
+	}
+	a[action] = struct{}{}
+	for _, more := range implied(action) {
+		a.add(more)
+	}
+}
+
+// generationKey names the permission table among the values that Trac keeps in
+// memory; whoever changes the table raises its generation.
+const generationKey = "trac.perm.DefaultPermissionStore._all_permissions"
+
+// maxUsers bounds the sets remembered per environment.
+const maxUsers = 1024
+
+// tables holds each environment's permission table.
+var tables = envs.NewSlot(func(*envs.Env) *table { return &table{generation: -2} })
+
+// table is the permission table of one environment as of one generation.
+type table struct {
+	mu         sync.Mutex
+	generation int64
+	rows       map[string][]string // subject -> actions and groups
+	sets       map[string]actions  // user -> what it adds up to
+}
+
+func (t *table) actionsOf(ctx context.Context, e *envs.Env, u auth.User) (actions, error) {
+	policies := e.Config().List("trac", "permission_policies")
+	if p := unknownPolicy(policies); p != "" {
+		return nil, fault.Wrap(fault.Denied, "This project's permissions are decided by a policy that this server does not have, so nothing is shown.",
+			fmt.Errorf("[trac] permission_policies names %s, which is not supported: access is refused", p))
+	}
+	if !slices.Contains(policies, storePolicy) {
+		return nil, nil // nobody grants anything
+	}
+	generation, rows := int64(0), map[string][]string(nil)
+	err := e.DB().Read(ctx, func(tx *db.Tx) (err error) {
+		if generation, err = tx.Generation(generationKey); err != nil || t.isAt(generation) {
+			return err
+		}
+		rows, err = readRows(tx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading permissions: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if rows != nil {
+		t.generation, t.rows, t.sets = generation, rows, make(map[string]actions)
+	}
+	set, ok := t.sets[u.Name()]
+	if !ok {
+		set = t.expand(u)
+		if len(t.sets) >= maxUsers {
+			clear(t.sets)
+		}
+		t.sets[u.Name()] = set
+	}
+	return set, nil
+}
+
+func (t *table) isAt(generation int64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.generation == generation
+}
+
+func readRows(tx *db.Tx) (map[string][]string, error) {
+	rows := make(map[string][]string)
+	err := tx.Each(func(row db.Row) error {
+		subject := row.Text(0)
+		rows[subject] = append(rows[subject], row.Text(1))
+		return nil
+	}, "SELECT username, action FROM permission")
+	return rows, err
+}
+
+// expand follows groups: everybody is in "anonymous", whoever has logged in is
+// in "authenticated" too. An entry in capitals is an action, any other a group.
+func (t *table) expand(u auth.User) actions {
+	set, seen := make(actions), make(map[string]bool)
+	var visit func(subject string)
+	visit = func(subject string) {
+		if seen[subject] {
+			return
+		}
+		seen[subject] = true
+		for _, a := range t.rows[subject] {
+			if a == strings.ToUpper(a) {
+				set.add(a)
+			} else {
+				visit(a)
+			}
+		}
+	}
+	visit(auth.Anonymous)
+	if u.Known() {
+		visit("authenticated")
+		visit(u.Name())
+	}
+	return set
+}
+
+// storePolicy is the policy that looks into the permission table.
+const storePolicy = "DefaultPermissionPolicy"
+
+// unknownPolicy returns the first of policies that this program does not have,
+// "" if there is none. The wiki and ticket policies only concern changes.
+func unknownPolicy(policies []string) string {
+	for _, p := range policies {
+		switch p {
+		case storePolicy, "DefaultWikiPolicy", "DefaultTicketPolicy", "LegacyAttachmentPolicy", "ReadonlyWikiPolicy":
+		default:
+			return p
+		}
+	}
+	return ""
+}
+
+// UnknownPolicy returns the first policy in the project's [trac]
+// permission_policies that this program does not have, "" if it has them all.
+// A project with one is refused to everybody.
+func UnknownPolicy(e *envs.Env) string {
+	return unknownPolicy(e.Config().List("trac", "permission_policies"))
+}

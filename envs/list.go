@@ -1,0 +1,265 @@
+package envs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"projhost/envs/tracini"
+	"projhost/internal/fault"
+)
+
+// State is how an environment is doing.
+type State string
+
+const (
+	Closed   State = "closed"    // in order as far as is known, not open now
+	Open     State = "open"      // open, for reading and writing
+	ReadOnly State = "read-only" // served for reading: its tables are of an older Trac
+	Broken   State = "broken"    // cannot be opened
+)
+
+// Info is what is known of an environment without opening it.
+type Info struct {
+	Name        string // directory entry, as it stands in URLs
+	Dir         string // canonical path
+	Title       string // [project] name, or Name if the settings cannot be read
+	Description string // [project] descr
+	Database    string // kind: sqlite, postgres, mysql
+	State       State
+	Version     int    // of the tables; 0 if it has not been opened yet
+	Reason      string // why it is Broken, for operators only
+}
+
+// rescanAfter is how long a listing is believed without a look at the disk.
+const rescanAfter = 2 * time.Second
+
+// rescanPatience is how long a visitor waits for a rescan before the former
+// listing is shown instead.
+const rescanPatience = 20 * time.Millisecond
+
+// List ranges over the environments of a parent directory, sorted by title
+// without regard to case. It opens none: titles come from a scan that is
+// remembered and repeated in the background. Only the first call for a parent
+// waits for the scan, as long as ctx allows.
+func (r *Registry) List(ctx context.Context, parent string) (iter.Seq[Info], error) {
+	real, err := r.finder.parent(parent)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := r.listing(real).get(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return func(yield func(Info) bool) {
+		for i := range infos {
+			if !yield(r.withState(infos[i].Info)) {
+				return
+			}
+		}
+	}, nil
+}
+
+// withState adds what is known of an environment that has been asked for.
+func (r *Registry) withState(i Info) Info {
+	e := r.known(i.Dir)
+	if e == nil || i.State == Broken {
+		return i
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.env != nil:
+		i.State, i.Version = Open, e.env.version
+		if e.env.readOnly {
+			i.State = ReadOnly
+		}
+	case e.broken != nil:
+		i.State, i.Reason = Broken, e.broken.err.Error()
+	}
+	return i
+}
+
+func (r *Registry) listing(parent string) *listing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.lists[parent]
+	if l == nil {
+		l = &listing{parent: parent}
+		r.lists[parent] = l
+	}
+	return l
+}
+
+// listing is the remembered scan of one parent directory.
+type listing struct {
+	parent string
+
+	mu      sync.Mutex
+	scanned []scanned // never written again once it is here
+	at      time.Time
+	err     error
+	running chan struct{} // closed when the running scan ends; nil if none runs
+}
+
+// scanned is an environment and the files its Info was read from.
+type scanned struct {
+	Info
+	files []watched
+}
+
+type watched struct {
+	path string
+	was  stamp
+}
+
+// get returns the listing, scanned anew if it is old.
+func (l *listing) get(ctx context.Context, r *Registry) ([]scanned, error) {
+	l.mu.Lock()
+	old, err, at := l.scanned, l.err, l.at
+	if !at.IsZero() && time.Since(at) < rescanAfter {
+		l.mu.Unlock()
+		return old, err
+	}
+	if l.running == nil {
+		l.running = make(chan struct{})
+		go l.scan(r.options.Log)
+	}
+	running := l.running
+	l.mu.Unlock()
+	var patience <-chan time.Time
+	if !at.IsZero() {
+		timer := time.NewTimer(rescanPatience)
+		defer timer.Stop()
+		patience = timer.C
+	}
+	select {
+	case <-running:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.scanned, l.err
+	case <-patience:
+		return old, err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("listing environments: %w", ctx.Err())
+	}
+}
+
+func (l *listing) scan(log *slog.Logger) {
+	l.mu.Lock()
+	before := make(map[string]*scanned, len(l.scanned))
+	for i := range l.scanned {
+		before[l.scanned[i].Name] = &l.scanned[i]
+	}
+	l.mu.Unlock()
+	found, err := scanParent(l.parent, before)
+	if err != nil {
+		log.Error("listing environments", "parent", l.parent, "error", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.scanned, l.err, l.at = found, err, time.Now()
+	close(l.running)
+	l.running = nil
+}
+
+// scanParent reads a parent directory; of environments whose files are as they
+// were before, nothing is read again.
+func scanParent(parent string, before map[string]*scanned) ([]scanned, error) {
+	ignored, err := readIgnore(parent)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, "", err)
+	}
+	dir, err := os.Open(parent)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, "", err)
+	}
+	names, err := dir.Readdirnames(-1)
+	if err := errors.Join(err, dir.Close()); err != nil {
+		return nil, fault.Wrap(fault.Internal, "", err)
+	}
+	found := make([]scanned, 0, max(len(before), 8))
+	for _, name := range names {
+		if CheckName(name) != nil || ignored.match(name) {
+			continue
+		}
+		if old := before[name]; old != nil && old.unchanged() {
+			found = append(found, *old)
+		} else if s, ok := scanOne(parent, name); ok {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, func(a, b scanned) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), strings.Compare(a.Name, b.Name))
+	})
+	return slices.Clip(found), nil
+}
+
+func (s *scanned) unchanged() bool {
+	for _, f := range s.files {
+		if stampOf(f.path) != f.was {
+			return false
+		}
+	}
+	return true
+}
+
+// scanOne reads what a listing shows of one environment; ok is false if the
+// directory entry is none.
+func scanOne(parent, name string) (s scanned, ok bool) {
+	dir, err := canonical(filepath.Join(parent, name))
+	if err != nil || !looksLikeEnvironment(dir) {
+		return s, false
+	}
+	s.Info = Info{Name: name, Dir: dir, Title: name, State: Closed}
+	// VERSION is watched as the parent names it: a link may be turned elsewhere.
+	files := []string{filepath.Join(parent, name, versionFile), filepath.Join(dir, configFile)}
+	config, err := tracini.Load(filepath.Join(dir, configFile))
+	if err == nil {
+		files = append(files[:1], config.Files()...)
+		s.describe(config)
+		err = checkVersionFile(dir)
+	}
+	if err != nil {
+		s.State, s.Reason = Broken, err.Error()
+	}
+	for _, f := range files {
+		s.files = append(s.files, watched{f, stampOf(f)})
+	}
+	return s, true
+}
+
+func (i *Info) describe(config *tracini.Config) {
+	if title := strings.TrimSpace(config.String("project", "name")); title != "" {
+		i.Title = strings.Clone(title)
+	}
+	i.Description = strings.Clone(config.String("project", "descr"))
+	i.Database, _, _ = strings.Cut(config.String("trac", "database"), ":")
+	i.Database = strings.Clone(i.Database)
+}
+
+// Inspect opens an environment of List's to tell how it is really doing.
+func (r *Registry) Inspect(ctx context.Context, parent string, i Info) Info {
+	if i.State == Broken {
+		return i
+	}
+	loc, err := r.Locate(Lookup{Parent: parent, Name: i.Name})
+	if err == nil {
+		var release func()
+		if _, release, err = r.Acquire(ctx, loc); err == nil {
+			defer release()
+			return r.withState(i)
+		}
+	}
+	i.State, i.Reason = Broken, fault.As(err).Err.Error()
+	return i
+}

@@ -1,0 +1,95 @@
+package envs
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"projhost/db"
+	"projhost/db/schema"
+	"projhost/envs/tracini"
+)
+
+const (
+	versionFile = "VERSION"
+	configFile  = "conf/trac.ini"
+	// versionTag is the first line of a VERSION file (Trac 0.11 and later).
+	versionTag = "Trac Environment Version 1"
+	// oldestSchema is the oldest version of the tables that is served, for
+	// reading: that of Trac 1.0.
+	oldestSchema = 29
+)
+
+// checkVersionFile reads the first line of dir's VERSION file.
+func checkVersionFile(dir string) error {
+	f, err := os.Open(filepath.Join(dir, versionFile))
+	if err != nil {
+		return fmt.Errorf("reading VERSION: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	line, err := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading VERSION: %w", err)
+	}
+	if line = strings.TrimRight(line, " \t\r\n"); line != versionTag {
+		return fmt.Errorf("VERSION says %.60q, not %q", line, versionTag)
+	}
+	return nil
+}
+
+// open opens the environment at l, altering nothing in it.
+func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
+	if err := checkVersionFile(l.dir); err != nil {
+		return nil, err
+	}
+	config, err := tracini.Load(filepath.Join(l.dir, configFile))
+	if err != nil {
+		return nil, err
+	}
+	d, version, err := r.openDB(ctx, l.dir, config)
+	if err != nil {
+		return nil, err
+	}
+	e := &Env{
+		loc:      l,
+		config:   config,
+		db:       d,
+		version:  version,
+		readOnly: version < schema.Version,
+		log:      r.options.Log.With("env", l.Name()),
+		dbFile:   stampOf(d.File()),
+	}
+	return e, nil
+}
+
+// openDB opens the database; one of an older version is never written to.
+func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Config) (*db.DB, int, error) {
+	d, err := db.Open(ctx, dir, config.String("trac", "database"), db.Options{WriteAt: schema.Version, Log: r.options.Log})
+	if err != nil {
+		return nil, 0, err
+	}
+	version, err := d.Version(ctx)
+	if err == nil {
+		err = checkSchema(version)
+	}
+	if err != nil {
+		return nil, version, errors.Join(err, d.Close())
+	}
+	return d, version, nil
+}
+
+// checkSchema says what to do about tables that cannot be served.
+func checkSchema(version int) error {
+	switch {
+	case version > schema.Version:
+		return fmt.Errorf("the tables are of version %d; this program knows up to %d: use a newer one", version, schema.Version)
+	case version < oldestSchema:
+		return fmt.Errorf("the tables are of version %d, older than Trac 1.0 (%d): upgrade the environment first", version, oldestSchema)
+	}
+	return nil
+}

@@ -1,0 +1,298 @@
+package envs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"projhost/internal/fault"
+)
+
+// Defaults of [Options].
+const (
+	DefaultMaxOpen       = 256
+	DefaultMaxConcurrent = 32
+	DefaultMaxQueue      = 128
+	DefaultQueueWait     = 5 * time.Second
+	DefaultOpenTimeout   = 15 * time.Second
+	DefaultIdleClose     = 10 * time.Minute
+	DefaultRecheck       = time.Second
+	DefaultMaxMisses     = 4096
+	firstBackoff         = time.Second
+	lastBackoff          = time.Minute
+)
+
+// Options bound a [Registry]. The zero value of a field is its default.
+type Options struct {
+	AllowRoots    []string      // requests may name environments at and below these; none allows nothing
+	MaxOpen       int           // environments open at once
+	MaxConcurrent int           // requests at once in one environment
+	MaxQueue      int           // requests waiting for one environment
+	QueueWait     time.Duration // how long one waits, for its turn and for an open slot
+	OpenTimeout   time.Duration // how long opening may take
+	IdleClose     time.Duration // an environment unused for so long is closed
+	Recheck       time.Duration // how long what the file system said is believed
+	MaxMisses     int           // unknown names remembered
+	Log           *slog.Logger  // nil discards
+}
+
+func (o Options) withDefaults() Options {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	defTime := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&o.MaxOpen, DefaultMaxOpen)
+	def(&o.MaxConcurrent, DefaultMaxConcurrent)
+	def(&o.MaxQueue, DefaultMaxQueue)
+	def(&o.MaxMisses, DefaultMaxMisses)
+	defTime(&o.QueueWait, DefaultQueueWait)
+	defTime(&o.OpenTimeout, DefaultOpenTimeout)
+	defTime(&o.IdleClose, DefaultIdleClose)
+	defTime(&o.Recheck, DefaultRecheck)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Registry holds the environments of a host. Nothing it locks for all of them
+// is held while a file or a database is waited for.
+type Registry struct {
+	options Options
+	finder  *finder
+	slots   *openSlots
+
+	mu      sync.RWMutex
+	entries map[string]*entry // by canonical directory
+	lists   map[string]*listing
+
+	stop    context.CancelFunc
+	stopped context.Context
+	work    sync.WaitGroup
+}
+
+// NewRegistry returns a registry without open environments. Close ends it.
+func NewRegistry(o Options) *Registry {
+	o = o.withDefaults()
+	r := &Registry{
+		options: o,
+		finder:  newFinder(o),
+		slots:   newOpenSlots(o.MaxOpen),
+		entries: make(map[string]*entry),
+		lists:   make(map[string]*listing),
+	}
+	r.stopped, r.stop = context.WithCancel(context.Background())
+	r.work.Go(r.closeIdle)
+	return r
+}
+
+// Close closes every environment, after the requests in it have ended or ctx
+// has; environments still in use then stay open until released.
+func (r *Registry) Close(ctx context.Context) error {
+	r.stop()
+	r.work.Wait()
+	for {
+		busy := 0
+		for _, e := range r.all() {
+			if !e.retire(r) {
+				busy++
+			}
+		}
+		if busy == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("closing environments: %d still in use: %w", busy, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Acquire returns the environment at l, open and up to date, and what to call
+// when done with it. One that is closed is opened once for all who ask.
+//
+// Errors are *[fault.Error]: Busy for an environment that is out of order, has
+// too many requests, or could not be opened in time.
+func (r *Registry) Acquire(ctx context.Context, l Location) (*Env, func(), error) {
+	if l.dir == "" {
+		return nil, nil, fault.Wrap(fault.Internal, "", errors.New("acquiring an environment without a location"))
+	}
+	e := r.entry(l)
+	if err := e.gate.enter(ctx, r.options); err != nil {
+		return nil, nil, err
+	}
+	env, err := e.current(ctx, r)
+	if err != nil {
+		e.gate.leave()
+		return nil, nil, err
+	}
+	var once atomic.Bool
+	return env, func() {
+		if once.CompareAndSwap(false, true) {
+			e.release(env, r)
+			e.gate.leave()
+		}
+	}, nil
+}
+
+func (r *Registry) entry(l Location) *entry {
+	r.mu.RLock()
+	e := r.entries[l.dir]
+	r.mu.RUnlock()
+	if e != nil {
+		return e
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e = r.entries[l.dir]; e == nil {
+		e = &entry{loc: l, gate: gate{slots: make(chan struct{}, r.options.MaxConcurrent)}}
+		r.entries[l.dir] = e
+	}
+	return e
+}
+
+// known returns the entry of a directory that has been asked for, or nil.
+func (r *Registry) known(dir string) *entry {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.entries[dir]
+}
+
+func (r *Registry) all() []*entry {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	list := make([]*entry, 0, len(r.entries))
+	for _, e := range r.entries {
+		list = append(list, e)
+	}
+	return list
+}
+
+// closeIdle closes what nobody uses, and forgets directories that are gone.
+func (r *Registry) closeIdle() {
+	every := max(r.options.IdleClose/4, 10*time.Millisecond)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.stopped.Done():
+			return
+		case now := <-tick.C:
+			for _, e := range r.all() {
+				e.closeIfIdle(r, now.Add(-r.options.IdleClose))
+			}
+			r.forgetGone()
+		}
+	}
+}
+
+// forgetGone drops the entries of environments that have been removed.
+func (r *Registry) forgetGone() {
+	for _, e := range r.all() {
+		if !e.isClosed() || exists(filepath.Join(e.loc.dir, versionFile)) {
+			continue
+		}
+		r.mu.Lock()
+		if e.isClosed() && len(e.gate.slots) == 0 {
+			delete(r.entries, e.loc.dir)
+		}
+		r.mu.Unlock()
+	}
+}
+
+// evict closes the environment that has been idle longest, if any is idle.
+func (r *Registry) evict() bool {
+	var victim *entry
+	oldest := int64(0)
+	for _, e := range r.all() {
+		if used, idle := e.idleSince(); idle && (victim == nil || used < oldest) {
+			victim, oldest = e, used
+		}
+	}
+	if victim == nil || !victim.retireIdle(r) {
+		return false
+	}
+	r.options.Log.Debug("environment closed to make room", "env", victim.loc.Name())
+	return true
+}
+
+// openSlots counts open environments. A slot is taken before opening and given
+// back when the database is closed.
+type openSlots struct {
+	max   int
+	mu    sync.Mutex
+	open  int
+	freed chan struct{} // closed and replaced when something may have become free
+}
+
+func newOpenSlots(n int) *openSlots { return &openSlots{max: n, freed: make(chan struct{})} }
+
+func (s *openSlots) try() (ok bool, freed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open < s.max {
+		s.open++
+		return true, nil
+	}
+	return false, s.freed
+}
+
+func (s *openSlots) give() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	s.wake()
+}
+
+// idle tells those who wait that an environment can be evicted now.
+func (s *openSlots) idle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open >= s.max {
+		s.wake()
+	}
+}
+
+func (s *openSlots) wake() {
+	close(s.freed)
+	s.freed = make(chan struct{})
+}
+
+func (s *openSlots) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+// reserve takes an open slot, closing an idle environment if all are taken.
+func (r *Registry) reserve(ctx context.Context) error {
+	for {
+		ok, freed := r.slots.try()
+		if ok {
+			return nil
+		}
+		if r.evict() {
+			continue
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return fmt.Errorf("all %d environments that may be open are in use: %w", r.options.MaxOpen, ctx.Err())
+		}
+	}
+}
+
+// OpenCount is how many environments are open now.
+func (r *Registry) OpenCount() int { return r.slots.count() }

@@ -1,0 +1,123 @@
+package house_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floor is what a package is for and which of ours it may import. "x/..."
+// stands for x and all below it.
+type floor struct {
+	reason string
+	may    []string
+}
+
+// floors is the plan of the house: a package imports only lower floors.
+func floors() map[string]floor {
+	return map[string]floor{
+		"internal/fault": {"the few ways a request can fail; no HTTP", nil},
+		"internal/href":  {"links below a project's base path", nil},
+		"internal/house": {"these rules", nil},
+		"front/gateway":  {"protocol variables of one request", nil},
+		"envs/tracini":   {"trac.ini as read at one moment", nil},
+		"db/schema":      {"the tables as SQL", nil},
+		"markup":         {"wiki text to HTML", nil},
+		"templates":      {"page types and layout", nil},
+		"templates/wiki": {"pages of the wiki", []string{"templates"}},
+		"front/fcgi":     {"FastCGI: bytes in, request out, drain", []string{"front/gateway"}},
+		"front/web":      {"HTTP: bytes in, request out, drain", []string{"front/gateway"}},
+		"front":          {"listening sockets and which protocol each speaks", []string{"front/gateway", "front/fcgi", "front/web"}},
+		"db":             {"open databases, transactions", []string{"internal/fault", "db/schema"}},
+		"envs":           {"which environment; open, count, evict", []string{"db", "db/schema", "envs/tracini", "internal/fault"}},
+		"access/auth":    {"who asks; reads REMOTE_USER", []string{"envs", "db", "front/gateway", "internal/fault"}},
+		"access/perm":    {"what they may do", []string{"access/auth", "envs", "db", "internal/fault"}},
+		"project":        {"the contract between host and module", []string{"access/auth", "access/perm", "envs", "envs/tracini", "templates", "markup", "internal/href", "internal/fault"}},
+		"project/chrome": {"module: static files", []string{"project", "templates", "internal/fault"}},
+		"project/wiki":   {"module: wiki", []string{"project", "access/perm", "envs", "db", "templates", "templates/wiki", "markup", "internal/href", "internal/fault"}},
+		"dispatch":       {"the request's way", []string{"front/gateway", "envs", "project", "templates", "internal/fault", "internal/href"}},
+		"testenvs":       {"environments for tests", []string{"envs", "envs/...", "db", "db/schema", "project/...", "dispatch", "internal/fault"}},
+		"cmd/projhost":   {"parse, wire, run", []string{"front/...", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/..."}},
+	}
+}
+
+func allowed(may []string, pkg string) bool {
+	return slices.ContainsFunc(may, func(m string) bool {
+		if below, ok := strings.CutSuffix(m, "/..."); ok {
+			return pkg == below || strings.HasPrefix(pkg, below+"/")
+		}
+		return m == pkg
+	})
+}
+
+func TestImportsGoDown(t *testing.T) {
+	plan := floors()
+	seen := map[string]bool{}
+	for _, f := range tree(t) {
+		if f.test {
+			continue
+		}
+		seen[f.pkg] = true
+		fl, ok := plan[f.pkg]
+		if !ok {
+			t.Errorf("%s: package %s has no floor in the plan: add it with its reason", f.path, f.pkg)
+			continue
+		}
+		for _, imp := range f.imports() {
+			ours, ok := strings.CutPrefix(imp, module+"/")
+			if ok && !allowed(fl.may, ours) {
+				t.Errorf("%s imports %s, which %s (%s) may not", f.path, ours, f.pkg, fl.reason)
+			}
+		}
+	}
+	for pkg := range plan {
+		if !seen[pkg] {
+			t.Errorf("the plan lists %s, which is not there", pkg)
+		}
+	}
+}
+
+// TestOutsideImports keeps a library in the one place that knows it.
+func TestOutsideImports(t *testing.T) {
+	only := map[string][]string{
+		"github.com/go-chi/chi":        {"dispatch"},
+		"gopkg.in/ini.v1":              {"envs/tracini"},
+		"zombiezen.com/go/sqlite":      {"db"},
+		"modernc.org/sqlite":           {"db"},
+		"database/sql":                 {"db"},
+		"github.com/a-h/templ":         {"templates/...", "project/..."},
+		"github.com/spf13/cobra":       {"cmd/projhost"},
+		"github.com/coreos/go-systemd": {"front"},
+		"net/http/fcgi":                nil,
+	}
+	driverFiles := map[string]bool{}
+	for _, f := range tree(t) {
+		if f.test {
+			continue
+		}
+		for _, imp := range f.imports() {
+			for lib, homes := range only {
+				if imp != lib && !strings.HasPrefix(imp, lib+"/") {
+					continue
+				}
+				if !allowed(homes, f.pkg) {
+					t.Errorf("%s imports %s, which belongs to %v alone", f.path, imp, homes)
+				}
+				if strings.Contains(lib, "sqlite") {
+					driverFiles[f.path] = true
+				}
+			}
+		}
+	}
+	if len(driverFiles) > 1 {
+		t.Errorf("the SQLite driver is known to more than one file: %v", driverFiles)
+	}
+}
+
+func TestTestenvsOnlyInTests(t *testing.T) {
+	for _, f := range program(tree(t)) {
+		if slices.Contains(f.imports(), module+"/testenvs") {
+			t.Errorf("%s imports testenvs outside a test", f.path)
+		}
+	}
+}

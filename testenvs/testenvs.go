@@ -1,0 +1,89 @@
+// Package testenvs makes environments for tests: real ones, with SQLite
+// databases, in a temporary directory.
+package testenvs
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"projhost/envs"
+)
+
+// Canary is a text that only the named environment holds; every page of an
+// environment made here has it.
+func Canary(name string) string { return fmt.Sprintf("canary-%x-end", name) }
+
+// Make makes one environment in parent: its title is "Project NAME", its start
+// page and its footer hold its [Canary]. Settings, by section, add to that.
+func Make(tb testing.TB, parent, name string, settings map[string]map[string]string) string {
+	tb.Helper()
+	all := map[string]map[string]string{
+		"project": {"name": "Project " + name, "descr": "About " + name, "footer": Canary(name)},
+	}
+	for section, options := range settings {
+		if all[section] == nil {
+			all[section] = map[string]string{}
+		}
+		for option, value := range options {
+			all[section][option] = value
+		}
+	}
+	dir := filepath.Join(parent, name)
+	err := envs.Create(context.Background(), dir, envs.CreateOptions{
+		Settings: all,
+		Time:     time.Date(2024, 3, 3, 10, 0, 0, 0, time.UTC),
+		Pages: map[string]string{
+			"WikiStart":       "= Welcome to " + name + " =\n\n" + Canary(name) + " and SecondPage, NoSuchPage.\n",
+			"SecondPage":      "= Second =\n\n" + Canary(name) + "\n",
+			"Größe/Übersicht": "= Übersicht =\n\n" + Canary(name) + "\n",
+		},
+	})
+	if err != nil {
+		tb.Fatalf("making the environment %s: %v", name, err)
+	}
+	return dir
+}
+
+// Parent makes environments of the given names in a new directory, which it
+// returns.
+func Parent(tb testing.TB, names ...string) string {
+	tb.Helper()
+	parent, err := filepath.EvalSymlinks(tb.TempDir())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, name := range names {
+		Make(tb, parent, name, nil)
+	}
+	return parent
+}
+
+// Registry returns a registry that allows parent and looks at the disk again
+// after a few milliseconds; it is closed with the test, and the test fails if
+// an environment is still in use then.
+func Registry(tb testing.TB, parent string, o envs.Options) *envs.Registry {
+	tb.Helper()
+	o.AllowRoots = append(o.AllowRoots, parent)
+	if o.Recheck == 0 {
+		o.Recheck = 5 * time.Millisecond
+	}
+	r := envs.NewRegistry(o)
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := r.Close(ctx); err != nil {
+			tb.Error(err)
+		}
+	})
+	return r
+}
+
+// New makes environments and a registry of them.
+func New(tb testing.TB, names ...string) (r *envs.Registry, parent string) {
+	tb.Helper()
+	parent = Parent(tb, names...)
+	return Registry(tb, parent, envs.Options{}), parent
+}
