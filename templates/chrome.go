@@ -120,10 +120,6 @@ func (c *Chrome) lang() string { return cmp.Or(c.Lang, "en") }
 
 func (c *Chrome) home() string { return cmp.Or(c.Home, "/") }
 
-// contentClass is class of #content; an attribute expression of another type
-// than string would be sorted and joined at each rendering.
-func (c *Chrome) contentClass() string { return c.ContentClass }
-
 func (c *Chrome) asset(name string) string { return AssetHref(c.Assets, name) }
 
 func (c *Chrome) signedIn() bool { return c.User != "" && c.User != "anonymous" }
