@@ -8,10 +8,9 @@
 	const all = Array.from(document.getElementById("projects").children, (li) => ({ li, text: li.textContent.toLowerCase() }));
 	const label = count.textContent;
 	const total = all.length.toLocaleString("fr");
-	let shown = all, due = 0;
+	let shown = all;
 
 	function narrow() {
-		due = 0;
 		const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
 		shown = [];
 		for (const it of all) {
@@ -22,7 +21,7 @@
 		count.textContent = words.length ? shown.length.toLocaleString("fr") + " of " + total + " projects" : label;
 	}
 
-	box.addEventListener("input", () => { due ||= requestAnimationFrame(narrow); });
+	box.addEventListener("input", narrow);
 	form.addEventListener("submit", (event) => {
 		event.preventDefault();
 		const link = shown.length === 1 && shown[0].li.querySelector("a");
