@@ -178,9 +178,8 @@ func (f *fixture) dial() *client {
 	if err != nil {
 		f.tb.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(patience))
 	f.tb.Cleanup(func() { c.Close() })
-	return &client{tb: f.tb, Conn: c, r: bufio.NewReader(c)}
+	return f.wrap(c)
 }
 
 // send writes records in one write.
@@ -331,4 +330,10 @@ func receive[T any](tb testing.TB, ch <-chan T) T {
 		tb.Fatal("waited in vain")
 		panic("unreachable")
 	}
+}
+
+// wrap makes a client of a connection.
+func (f *fixture) wrap(nc net.Conn) *client {
+	nc.SetDeadline(time.Now().Add(patience))
+	return &client{tb: f.tb, Conn: nc, r: bufio.NewReader(nc)}
 }
