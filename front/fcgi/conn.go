@@ -270,6 +270,7 @@ func (c *conn) settled(handlers int) {
 	idle := c.idle()
 	if idle {
 		c.idleAt = time.Now()
+		c.dismissed = c.dismissed || c.s.crowded.Load() && c.s.crowded.CompareAndSwap(true, false)
 	}
 	quit := idle && !c.dead && (c.closing || c.dismissed) && c.lingering.IsZero()
 	linger := quit && c.unread
@@ -311,10 +312,10 @@ func (c *conn) dismiss() {
 	c.wakeReader()
 }
 
-// dismissIdle does it if the connection is idle now.
+// dismissIdle does it if the connection is idle and another one waits.
 func (c *conn) dismissIdle() bool {
 	c.mu.Lock()
-	ok := c.idle() && !c.dead && !c.dismissed
+	ok := c.idle() && !c.dead && !c.dismissed && c.s.crowded.CompareAndSwap(true, false)
 	c.dismissed = c.dismissed || ok
 	c.mu.Unlock()
 	if ok {

@@ -221,8 +221,9 @@ func TestCloseCancelsContext(t *testing.T) {
 }
 
 func TestAbortFailsBodyRead(t *testing.T) {
-	got := make(chan error, 1)
+	got, started := make(chan error, 1), make(chan struct{}, 1)
 	f := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+		started <- struct{}{}
 		_, err := io.ReadAll(r.Body)
 		got <- err
 	})})
@@ -230,6 +231,7 @@ func TestAbortFailsBodyRead(t *testing.T) {
 		c := f.dial()
 		c.open(1, keep, "/")
 		c.send(record{stdin, 1, "some of it"})
+		receive(t, started)
 		if how == "abort" {
 			c.send(record{abort, 1, ""})
 		} else {

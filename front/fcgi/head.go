@@ -84,7 +84,7 @@ func (w *headWriter) contentLength(values []string) bool {
 func appendField(b []byte, name, value string) []byte {
 	b = append(b, name...)
 	b = append(b, ": "...)
-	value = strings.TrimSpace(value)
+	value = strings.Trim(value, " \t\r\n\x00")
 	at := len(b)
 	b = append(b, value...)
 	for i := at; i < len(b); i++ {

@@ -126,6 +126,7 @@ type serving struct {
 	wg      sync.WaitGroup // goroutines of connections and requests
 	slots   chan struct{}  // one for each connection
 	active  atomic.Int64   // requests begun and not ended
+	crowded atomic.Bool    // a connection waits for another to end
 	windows sync.Pool      // *[]byte of BodyMemory bytes
 	small   sync.Pool      // *smallBuffer
 	large   sync.Pool      // *largeBuffer
@@ -187,18 +188,16 @@ const (
 // accept returns nil when ctx ends.
 func (s *serving) accept(ctx context.Context, l net.Listener) error {
 	var pause time.Duration
-	for s.takeSlot(ctx) {
+	for {
 		nc, err := l.Accept()
-		if err == nil {
+		switch {
+		case err == nil:
 			pause = 0
-			s.admit(nc)
+			s.admit(ctx, nc)
 			continue
-		}
-		<-s.slots
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if !temporary(err) {
+		case !temporary(err):
 			return fmt.Errorf("fcgi: accept: %w", err)
 		}
 		pause = min(max(2*pause, firstPause), lastPause)
@@ -207,29 +206,6 @@ func (s *serving) accept(ctx context.Context, l net.Listener) error {
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-	}
-	return nil
-}
-
-// takeSlot waits until there may be one more connection. It has an idle one
-// closed if there may not. It returns false when ctx has ended.
-func (s *serving) takeSlot(ctx context.Context) bool {
-	select {
-	case s.slots <- struct{}{}:
-		return ctx.Err() == nil
-	default:
-	}
-	s.Log.Warn("fcgi: as many connections as allowed", "listener", s.Listener.Name, "max", s.MaxConns)
-	for _, c := range s.appendConns(nil) {
-		if c.dismissIdle() {
-			break
-		}
-	}
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -250,11 +226,14 @@ func temporary(err error) bool {
 }
 
 // admit starts to serve a connection, or closes it if its peer is not allowed.
-func (s *serving) admit(nc net.Conn) {
+func (s *serving) admit(ctx context.Context, nc net.Conn) {
 	if !s.allowed(nc.RemoteAddr()) {
 		s.Log.Warn("fcgi: peer is not allowed", "listener", s.Listener.Name, "peer", nc.RemoteAddr().String())
 		nc.Close()
-		<-s.slots
+		return
+	}
+	if !s.takeSlot(ctx) {
+		nc.Close()
 		return
 	}
 	c := newConn(s, nc)
@@ -262,6 +241,30 @@ func (s *serving) admit(nc net.Conn) {
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
 	s.wg.Go(c.serve)
+}
+
+// takeSlot waits until there may be one more connection, and has one that is
+// idle closed, or the next to be. It returns false when ctx ends.
+func (s *serving) takeSlot(ctx context.Context) bool {
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	default:
+	}
+	s.Log.Warn("fcgi: as many connections as allowed", "listener", s.Listener.Name, "max", s.MaxConns)
+	s.crowded.Store(true)
+	defer s.crowded.Store(false)
+	for _, c := range s.appendConns(nil) {
+		if c.dismissIdle() {
+			break
+		}
+	}
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (s *serving) allowed(a net.Addr) bool {
