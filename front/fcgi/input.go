@@ -77,7 +77,10 @@ func (c *conn) openRecord() error {
 	if h.version != protocolVersion {
 		return protocolErrorf("FastCGI version %d is not known", h.version)
 	}
-	if h.whole() && h.length > maxWhole {
+	switch {
+	case h.kind == typeBeginRequest && (h.id == nullID || h.length != beginLen):
+		return protocolErrorf("FCGI_BEGIN_REQUEST of request %d with %d bytes", h.id, h.length)
+	case h.whole() && h.length > maxWhole:
 		return protocolErrorf("a record of type %d with %d bytes", h.kind, h.length)
 	}
 	c.inRecord, c.inContent = true, true
@@ -113,9 +116,6 @@ func (c *conn) content(p []byte) error {
 
 // begin is FCGI_BEGIN_REQUEST (section 5.1).
 func (c *conn) begin(id uint16, p []byte) error {
-	if id == nullID || len(p) != 8 {
-		return protocolErrorf("FCGI_BEGIN_REQUEST of request %d with %d bytes", id, len(p))
-	}
 	if c.find(id) != nil {
 		return protocolErrorf("request %d is begun twice", id)
 	}

@@ -26,6 +26,7 @@ const (
 	maxContent      = 0xffff
 	maxAligned      = maxContent &^ 7 // the longest content that needs no padding
 
+	beginLen     = 8 // of the content of FCGI_BEGIN_REQUEST
 	flagKeepConn = 1 // FCGI_KEEP_CONN
 
 	roleResponder = 1 // FCGI_RESPONDER

@@ -202,7 +202,7 @@ func TestProtocolErrors(t *testing.T) {
 		{"HTTP", "version 71", []byte("GET / HTTP/1.1\r\n\r\n")},
 		{"short begin", "BEGIN_REQUEST", record{begin, 1, "\x00\x01\x01"}.bytes(0)},
 		{"long begin", "BEGIN_REQUEST", record{begin, 1, "\x00\x01\x01\x00\x00\x00\x00\x00\x00"}.bytes(0)},
-		{"huge begin", "type 1", record{begin, 1, strings.Repeat("x", 60000)}.bytes(0)[:100]},
+		{"huge begin", "BEGIN_REQUEST", record{begin, 1, strings.Repeat("x", 60000)}.bytes(0)[:100]},
 		{"begin without an id", "BEGIN_REQUEST", beginRecord(0, responder, keep).bytes(0)},
 		{"begin of an active id", "begun twice", append(good[:len(good):len(good)], good...)},
 		{"malformed values", "GET_VALUES", record{getValues, 0, "\x0eFCGI"}.bytes(0)},
