@@ -104,21 +104,37 @@ func (sc *scanner) align(i int) uint8 {
 // nextEdge returns the position of the character before the next separator, an
 // "=" of which is skipped; an escaped separator does not count.
 func (sc *scanner) nextEdge(i int) (int, bool) {
-	for from := i + 1; from < len(sc.s); {
-		at := sc.bars.find(sc.s, "||", from)
-		if at == len(sc.s) {
+	at := sc.nextBars(i + 1)
+	if at >= len(sc.s) {
+		return 0, false
+	}
+	edge := at - 1
+	if sc.s[edge] == '=' && edge > i && sc.s[edge-1] != '!' {
+		edge--
+	}
+	return edge, true
+}
+
+// nextBars returns the first "||" from i on that has no "!" before it, or the
+// length of the line.
+func (sc *scanner) nextBars(i int) int {
+	if f := sc.bars; f.from <= i && i <= f.at && f.at > 0 {
+		return f.at
+	}
+	at := min(i, len(sc.s))
+	for at < len(sc.s) {
+		n := strings.Index(sc.s[at:], "||")
+		if n < 0 {
+			at = len(sc.s)
 			break
 		}
-		edge := at - 1
-		if sc.s[edge] == '=' && edge > i && sc.s[edge-1] != '!' {
-			return edge - 1, true
+		if at += n; sc.s[at-1] != '!' {
+			break
 		}
-		if sc.s[edge] != '!' {
-			return edge, true
-		}
-		from = at + 1
+		at++
 	}
-	return 0, false
+	sc.bars = finder{i, at}
+	return at
 }
 
 // openRow opens a row, and a table around it, unless one is open. Trac 1.6: a
