@@ -18,7 +18,7 @@ const (
 	https
 	httpAuthorization
 	httpHost
-	httpForwardedFor // may come more than once: it is a list
+	httpForwardedFor // this and the next two may come more than once, see note
 	httpForwardedHost
 	httpForwardedProto
 	pathInfo
@@ -137,9 +137,11 @@ func (v *vars) index() error {
 	return nil
 }
 
-// note records that pairs[i] is the variable k.
+// note records that pairs[i] is the variable k. Of X-Forwarded-*, which nginx and
+// HAProxy send as often as the client did, it is the last one, which the nearest
+// proxy wrote; who believes them looks for others (see only).
 func (v *vars) note(k known, i int) error {
-	if v.at[k] != 0 && k != httpForwardedFor {
+	if v.at[k] != 0 && (k < httpForwardedFor || k > httpForwardedProto) {
 		had, now := v.get(k), v.pairs[i].Value
 		telling := k == scriptName || k == pathInfo
 		switch {
@@ -155,8 +157,19 @@ func (v *vars) note(k known, i int) error {
 			}
 		}
 	}
-	v.at[k] = uint16(i + 1) // for X-Forwarded-For the last one, which the nearest proxy wrote
+	v.at[k] = uint16(i + 1)
 	return nil
+}
+
+// only returns a variable of which note allows several, if all of them are the same.
+func (v *vars) only(k known) (string, error) {
+	s := v.get(k)
+	for i := range v.pairs {
+		if p := &v.pairs[i]; p.Value != s && knownName(p.Name) == k {
+			return "", &Error{Name: p.Name, Problem: "sent twice with different values by a trusted peer, " + quote(p.Value) + " and " + quote(s)}
+		}
+	}
+	return s, nil
 }
 
 // quoteFor is quote, but keeps what is secret out of the log.

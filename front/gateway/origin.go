@@ -37,11 +37,14 @@ func (v *vars) trusts(a netip.Addr) bool {
 // findScheme tells http from https. X-Forwarded-Proto of a trusted peer comes
 // first: it is about the visitor's connection, the variables only about the
 // one to this web server. Then HTTPS, which an administrator may have set by
-// hand where REQUEST_SCHEME knows no better; then REQUEST_SCHEME. Trac takes
+// hand where REQUEST_SCHEME knows no better; then REQUEST_SCHEME. A list in
+// X-Forwarded-Proto ("https, http") says neither and is passed over. Trac takes
 // on, yes and 1 (host.md 1.4); what is neither a yes nor a no is refused.
 func (v *vars) findScheme(trusted bool) (string, error) {
 	if trusted {
-		switch s := v.get(httpForwardedProto); {
+		switch s, err := v.only(httpForwardedProto); {
+		case err != nil:
+			return "", err
 		case strings.EqualFold(s, schemeHTTPS):
 			return schemeHTTPS, nil
 		case strings.EqualFold(s, schemeHTTP):
@@ -73,7 +76,10 @@ func (v *vars) findScheme(trusted bool) (string, error) {
 // that is the scheme's own. v.scheme must be known.
 func (v *vars) findHost(trusted bool) (string, error) {
 	if trusted {
-		s := v.get(httpForwardedHost)
+		s, err := v.only(httpForwardedHost)
+		if err != nil {
+			return "", err
+		}
 		s = strings.TrimSpace(s[strings.LastIndexByte(s, ',')+1:])
 		if s != "" {
 			return s, checkHost("HTTP_X_FORWARDED_HOST", s)

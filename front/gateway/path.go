@@ -17,17 +17,17 @@ type place struct {
 // told is what a web server says of the path of one request, made comparable:
 // decoded, valid UTF-8, without control characters.
 type told struct {
-	script     string // SCRIPT_NAME, slashes squeezed
-	info       string // PATH_INFO; "" or begins with "/"
-	infoSent   bool   // PATH_INFO was sent, be it empty
-	anySent    bool   // any of SCRIPT_NAME, PATH_INFO, REQUEST_URI was
-	whole      string // the path of the client's URL, decoded and resolved; "" if not known
-	unresolved bool   // that path had doubled slashes or dot segments
-	document   string // DOCUMENT_URI
-	proxied    string // path of SCRIPT_FILENAME "proxy:fcgi://host:port/path", decoded
-	software   string // SERVER_SOFTWARE
-	root       string // SettingRoot without its last slash
-	rooted     bool   // it was said
+	script   string // SCRIPT_NAME, slashes squeezed
+	info     string // PATH_INFO; "" or begins with "/"
+	infoSent bool   // PATH_INFO was sent, be it empty
+	anySent  bool   // any of SCRIPT_NAME, PATH_INFO, REQUEST_URI was
+	whole    string // the path of the client's URL, decoded and resolved; "" if not known
+	document string // DOCUMENT_URI
+	proxied  string // what SCRIPT_FILENAME of Apache may say of the path, see proxiedPath
+	proxy    bool   // it does
+	software string // SERVER_SOFTWARE
+	root     string // SettingRoot without its last slash
+	rooted   bool   // it was said
 }
 
 // A settler is one rule. It returns false if the rule is about other requests.
@@ -132,8 +132,8 @@ func rootStated(t *told) (place, bool, error) {
 	case t.whole == both && below(both, t.root):
 	case t.info != "" && t.whole == t.info && below(t.info, t.root):
 		both = t.info
-	case t.info != "" && (t.whole == t.root+t.info || t.script == t.root):
-		both = t.root + t.info // hidden, or rewritten to exactly the root
+	case t.info != "" && (t.whole == t.root+t.info || t.whole == "" && t.script == t.root):
+		both = t.root + t.info
 	case t.info == "" && t.whole != "" && (t.whole == t.root || t.whole == t.root+"/"):
 		both = t.whole
 	case t.whole == "" && t.script == "" && below(t.info, t.root),
@@ -141,9 +141,6 @@ func rootStated(t *told) (place, bool, error) {
 	case !t.anySent:
 		both = t.root
 	case t.script == "" && t.info == "" && below(t.whole, t.root):
-		if t.unresolved {
-			return place{}, false, t.ambiguousAddress()
-		}
 		both = t.whole
 	default:
 		return place{}, false, &Error{Name: SettingRoot, Problem: fmt.Sprintf(
@@ -182,14 +179,11 @@ func addressEndsWithInfo(t *told) (place, bool, error) {
 
 // addressOnly: neither SCRIPT_NAME nor PATH_INFO says anything (nginx with
 // neither set), so the program is at the root and the address is the path. It
-// was not decoded by the web server, so it must be in its one spelling, and
-// agree with DOCUMENT_URI (nginx's own decoding) if that was sent.
+// was not decoded by the web server, so it must be in its one spelling (see
+// tell), and agree with DOCUMENT_URI (nginx's own decoding) if that was sent.
 func addressOnly(t *told) (place, bool, error) {
 	if t.script != "" || t.info != "" || t.whole == "" {
 		return place{}, false, nil
-	}
-	if t.unresolved {
-		return place{}, false, t.ambiguousAddress()
 	}
 	if t.document != "" && t.document != t.whole {
 		return place{}, false, &Error{Name: "REQUEST_URI", Problem: fmt.Sprintf(
@@ -201,39 +195,57 @@ func addressOnly(t *told) (place, bool, error) {
 // apacheProxied: mod_proxy_fcgi with ProxyPass and without proxy-fcgi-pathinfo
 // puts the whole path into SCRIPT_NAME and sends no PATH_INFO; the path it
 // proxied, below the mount, is the end of SCRIPT_FILENAME
-// "proxy:fcgi://127.0.0.1:9000/wiki/Start". If that is no end of SCRIPT_NAME, the
-// two disagree.
+// "proxy:fcgi://127.0.0.1:9000/wiki/Start", or "/" for the mount itself. With
+// SetHandler it ends with SCRIPT_NAME instead, which then names a program. If it
+// does neither, the two disagree.
 func apacheProxied(t *told) (place, bool, error) {
-	if t.proxied == "" || t.info != "" || looksLikeProgram(t.script) {
+	if t.proxied == "" || t.info != "" || t.script == "" {
 		return place{}, false, nil
 	}
-	if !strings.HasSuffix(t.script, t.proxied) {
+	script, found := strings.CutSuffix(t.script, t.proxied)
+	switch {
+	case found:
+		return place{script: script, path: t.proxied}, true, nil
+	case t.proxied == "/":
+		return place{script: t.script}, true, nil
+	case t.proxy && !strings.HasSuffix(t.proxied, t.script):
 		return place{}, false, &Error{Name: "SCRIPT_FILENAME", Problem: fmt.Sprintf(
 			"its path %s is no end of SCRIPT_NAME %s: set proxy-fcgi-pathinfo, or state %s",
 			quote(t.proxied), quote(t.script), SettingRoot)}
 	}
-	return place{script: t.script[:len(t.script)-len(t.proxied)], path: t.proxied}, true, nil
+	return place{}, false, nil
 }
 
 // wholePathInScript: SCRIPT_NAME is the path and PATH_INFO says nothing:
 //   - nginx with its stock fastcgi_params (SCRIPT_NAME $fastcgi_script_name) and no
 //     line for PATH_INFO. With a line for it, an empty PATH_INFO means that
 //     fastcgi_split_path_info found nothing below the program: see programAskedFor;
-//   - Caddy with a "split" that is not in the path, HAProxy without path-info.
+//   - Caddy with a "split" that is not in the path. Where it is at the end, the
+//     program itself was asked for. It splits where the word first comes: who
+//     uses one states SettingRoot, or a page called "x.fcgi" is a program;
+//   - HAProxy without path-info, or with one that did not match: the first is a
+//     page and the second may be the program itself, so it is refused.
 //
 // A SCRIPT_NAME that is set to a fixed value without PATH_INFO is refused: only
 // REQUEST_URI would tell the path, which the web server's rules did not match.
 func wholePathInScript(t *told) (place, bool, error) {
-	nginx := strings.HasPrefix(t.software, "nginx/") && !t.infoSent
-	if t.info != "" || t.script == "" || looksLikeProgram(t.script) ||
-		!nginx && !strings.HasPrefix(t.software, "Caddy") && !strings.HasPrefix(t.software, "HAProxy") {
+	if t.info != "" || t.script == "" {
+		return place{}, false, nil
+	}
+	switch {
+	case strings.HasPrefix(t.software, "nginx/") && !t.infoSent:
+	case strings.HasPrefix(t.software, "Caddy") && !looksLikeProgram(t.script):
+	case strings.HasPrefix(t.software, "HAProxy") && t.script != "/":
+		return place{}, false, &Error{Name: "PATH_INFO", Problem: fmt.Sprintf(
+			"not sent by HAProxy, SCRIPT_NAME is %s: state %s", quote(t.script), SettingRoot)}
+	default:
 		return place{}, false, nil
 	}
 	script, found := strings.CutSuffix(t.whole, t.script)
 	switch {
 	case found:
 		return place{script: script, path: t.script}, true, nil
-	case t.script != "/" && below(t.whole, t.script):
+	case below(t.whole, t.script), looksLikeProgram(t.script):
 		return place{}, false, t.goesOn()
 	}
 	return place{path: t.script}, true, nil // rewritten
@@ -290,13 +302,7 @@ func noPath(*told) (place, bool, error) { return place{}, true, nil }
 // goesOn is the refusal of an empty PATH_INFO where there should be one.
 func (t *told) goesOn() error {
 	return &Error{Name: "PATH_INFO", Problem: fmt.Sprintf(
-		"empty, but REQUEST_URI path %s goes on below SCRIPT_NAME %s", quote(t.whole), quote(t.script))}
-}
-
-// ambiguousAddress is the refusal of an address that would have to be resolved here.
-func (t *told) ambiguousAddress() error {
-	return &Error{Name: "REQUEST_URI", Problem: fmt.Sprintf(
-		"has doubled slashes or dot segments, and no PATH_INFO came with it: %s", quote(t.whole))}
+		"empty, but REQUEST_URI path %s goes on after SCRIPT_NAME %s", quote(t.whole), quote(t.script))}
 }
 
 // below tells whether path is root or lies below it.

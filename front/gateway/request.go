@@ -155,7 +155,7 @@ func (v *vars) header() http.Header {
 // ones that decide something have one value (see note); others are lists.
 func (v *vars) repeats(p *Pair, had []string) bool {
 	k := knownName(p.Name)
-	if k == unknown || k == httpForwardedFor {
+	if k == unknown || k >= httpForwardedFor && k <= httpForwardedProto {
 		return true
 	}
 	if p.Value != "" {

@@ -29,15 +29,18 @@ func (v *vars) tell() (told, error) {
 	if t.script, err = text("SCRIPT_NAME", v.get(scriptName)); err != nil {
 		return t, err
 	}
-	t.script = squeeze(t.script)
+	if t.script, err = v.single(t.script, decoded); err != nil {
+		return t, err
+	}
 	if err := v.tellInfo(&t, raw, decoded); err != nil {
 		return t, err
 	}
-	if u := v.get(documentURI); u != "" {
-		t.document = squeeze(u)
-	}
 	if t.info == "" {
-		t.proxied = v.proxiedPath()
+		t.document = squeeze(v.get(documentURI))
+		t.proxied, t.proxy = v.proxiedPath()
+	}
+	if t.script == "" && t.info == "" && t.whole != decoded && t.whole != t.document && !v.sent(scriptURL) {
+		return t, v.respell(t.whole, "doubled slashes or dot segments in "+quote(decoded)+", and no PATH_INFO came with it")
 	}
 	return t, nil
 }
@@ -88,7 +91,6 @@ func (v *vars) tellAddress(t *told) (raw, decoded string, err error) {
 			return "", "", &Error{Name: "REQUEST_URI", Problem: quote(uri) + " has no path that begins with a slash"}
 		}
 		t.whole = resolve(decoded)
-		t.unresolved = t.whole != decoded
 		if len(raw) != len(decoded) && hasEncodedSlash(raw) {
 			return "", "", v.respell(t.whole, "a slash is percent-encoded in "+quote(raw))
 		}
@@ -101,23 +103,22 @@ func (v *vars) tellAddress(t *told) (raw, decoded string, err error) {
 			return "", "", &Error{Name: "SCRIPT_URL", Problem: quote(s) + " does not begin with a slash"}
 		}
 		t.whole = resolve(s)
-		t.unresolved = t.whole != s
 	}
 	return raw, decoded, nil
 }
 
 // tellInfo reads PATH_INFO. Where it does not begin with a slash, the slash is
 // on the wrong side ("fastcgi_split_path_info ^(/trac/)(.*)$" of nginx) and is
-// moved. Where it is REQUEST_URI undecoded (a map of $request_uri in nginx, to
-// keep encoded slashes) it is decoded: an encoding that is there in both cannot
-// have been decoded by the server. Doubled slashes are squeezed if only the
-// configuration made them; if the client did and the server let them pass, its
-// rules may not have seen "//private" for "/private", and the client is sent to
-// the right spelling.
+// moved. Where it is undecoded it is decoded: as the end of REQUEST_URI (a map of
+// $request_uri in nginx, to keep encoded slashes), or encoded anew by Apache
+// (proxy-fcgi-pathinfo=1 makes %C3 of %c3). That can be told without doubt: of
+// REQUEST_URI decoded, either PATH_INFO is the end or PATH_INFO decoded is, for
+// to be both each of its segments would have to be its own decoding.
 func (v *vars) tellInfo(t *told, raw, decoded string) error {
 	info := v.get(pathInfo)
-	if info != "" && strings.IndexByte(info, '%') >= 0 && strings.HasSuffix(raw, info) {
-		if s, ok := unescape(info); ok {
+	if strings.IndexByte(info, '%') >= 0 {
+		s, ok := unescape(info)
+		if ok && (strings.HasSuffix(raw, info) || !strings.HasSuffix(t.whole, info) && strings.HasSuffix(t.whole, s)) {
 			info = s
 		}
 	}
@@ -132,17 +133,29 @@ func (v *vars) tellInfo(t *told, raw, decoded string) error {
 		}
 		info, t.script = "/"+info, script
 	}
-	if strings.Contains(info, "//") {
-		if strings.Contains(decoded, "//") {
-			return v.respell(resolve(decoded), "doubled slashes in "+quote(info))
-		}
-		info = squeeze(info)
+	if info, err = v.single(info, decoded); err != nil {
+		return err
 	}
 	if !resolved(info) {
 		return &Error{Name: "PATH_INFO", Problem: "dot segments in " + quote(info)}
 	}
 	t.info = info
 	return nil
+}
+
+// single makes single slashes of doubled ones in a path that the web server has
+// made of the decoded address. It does so if only the configuration doubled
+// them. If the client did and the server let them pass (H2O, Caddy, HAProxy,
+// nginx with merge_slashes off), its rules may not have seen "/private" in
+// "//private", and the client is sent to the right spelling.
+func (v *vars) single(s, decoded string) (string, error) {
+	if !strings.Contains(s, "//") {
+		return s, nil
+	}
+	if strings.Contains(decoded, "//") {
+		return "", v.respell(resolve(decoded), "doubled slashes in "+quote(s))
+	}
+	return squeeze(s), nil
 }
 
 // respell refuses a URL for its spelling and names the right one, for a client
@@ -158,27 +171,27 @@ func (v *vars) respell(path, problem string) error {
 	return e
 }
 
-// proxiedPath is the path in Apache's SCRIPT_FILENAME "proxy:fcgi://host:port/path",
-// "" if it is none.
-func (v *vars) proxiedPath() string {
-	name := Vars{v}.Get("SCRIPT_FILENAME")
-	if !strings.HasPrefix(name, "proxy:") {
-		return ""
+// proxiedPath is the path in the SCRIPT_FILENAME of Apache's mod_proxy_fcgi,
+// decoded, and whether that is marked as one: "proxy:fcgi://host:port/path", or
+// just "//path" with ProxyFCGIBackendType GENERIC. It is "" if there is none.
+func (v *vars) proxiedPath() (path string, marked bool) {
+	if !strings.HasPrefix(v.get(serverSoftware), "Apache") {
+		return "", false
 	}
-	_, rest, ok := strings.Cut(name, "://")
-	if !ok {
-		return ""
+	name, _, _ := strings.Cut(Vars{v}.Get("SCRIPT_FILENAME"), "?")
+	if rest, ok := strings.CutPrefix(name, "proxy:"); ok {
+		_, name, _ = strings.Cut(rest, "://")
+		i := strings.IndexByte(name, '/')
+		if i < 0 {
+			return "", false
+		}
+		name, marked = name[i:], true
 	}
-	rest, _, _ = strings.Cut(rest, "?")
-	i := strings.IndexByte(rest, '/')
-	if i < 0 {
-		return ""
+	s, ok := unescape(squeeze(name))
+	if !ok || s == "" {
+		return "", false
 	}
-	s, ok := unescape(squeeze(rest[i:]))
-	if !ok || !resolved(s) {
-		return ""
-	}
-	return s
+	return s, marked
 }
 
 // addressPath is the path of a request target: without query and fragment, and
