@@ -85,7 +85,7 @@ type loader struct {
 }
 
 type located struct {
-	section string
+	option
 	entry
 }
 
@@ -145,13 +145,14 @@ func (l *loader) parents(src *source, file string, above []string) error {
 
 // inherited is the value of [inherit] file in this file, and its line.
 func (s *source) inherited() (value string, line int) {
-	if i, ok := s.index[option{"inherit", "file"}]; ok {
-		return s.settings[i].value, s.settings[i].line
+	e := s.find(option{"inherit", "file"})
+	if e == nil && slices.Contains(s.sections, "inherit") {
+		e = s.find(option{defaultSection, "file"})
 	}
-	if i, ok := s.index[option{defaultSection, "file"}]; ok && slices.Contains(s.sections, "inherit") {
-		return s.settings[i].value, s.settings[i].line
+	if e == nil {
+		return "", 0
 	}
-	return "", 0
+	return e.value, e.line
 }
 
 // add adds what no earlier file said. The options of [DEFAULT] count as said
@@ -163,10 +164,10 @@ func (l *loader) add(src *source, file int) {
 	} else if l.found == nil {
 		l.found = make(map[option]bool, len(l.entries))
 		for _, e := range l.entries {
-			l.found[option{e.section, e.name}] = true
+			l.found[e.option] = true
 		}
 	}
-	put := func(key option, s sourced) {
+	put := func(key option, s *sourced) {
 		if l.found != nil {
 			if l.found[key] {
 				return
@@ -174,19 +175,20 @@ func (l *loader) add(src *source, file int) {
 			l.found[key] = true
 		}
 		e := entry{name: key.name, value: s.value, line: int32(s.line), file: int32(file)}
-		l.entries = append(l.entries, located{key.section, e})
+		l.entries = append(l.entries, located{key, e})
 	}
 	for _, name := range src.sections {
 		l.sections[name] = true
 	}
-	for _, s := range src.settings {
+	for i := range src.settings {
+		s := &src.settings[i]
 		if s.section != defaultSection {
 			put(s.option, s)
 			continue
 		}
 		for _, name := range src.sections {
-			if _, own := src.index[option{name, s.name}]; !own {
-				put(option{name, s.name}, s)
+			if key := (option{name, s.name}); src.find(key) == nil {
+				put(key, s)
 			}
 		}
 	}
@@ -194,12 +196,7 @@ func (l *loader) add(src *source, file int) {
 
 // config sorts what was gathered.
 func (l *loader) config(file string) *Config {
-	slices.SortFunc(l.entries, func(a, b located) int {
-		if c := strings.Compare(a.section, b.section); c != 0 {
-			return c
-		}
-		return strings.Compare(a.name, b.name)
-	})
+	slices.SortFunc(l.entries, func(a, b located) int { return a.compare(b.option) })
 	c := &Config{file: file, files: slices.Clip(l.files)}
 	c.entries = make([]entry, len(l.entries))
 	c.sections = make([]section, 0, len(l.sections))

@@ -1,6 +1,7 @@
 package tracini
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,9 +14,8 @@ const defaultSection = "DEFAULT"
 // source is one file's text taken apart. Strings are cut out of that text, so
 // it stays in memory as long as they do.
 type source struct {
-	sections []string       // in the order of the file, without [DEFAULT]
-	settings []sourced      // in the order of the file
-	index    map[option]int // into settings
+	sections []string  // in the order of the file, without [DEFAULT]
+	settings []sourced // sorted by section and name
 }
 
 // option is the full name of an option.
@@ -51,7 +51,7 @@ func parse(text string) (*source, *Error) {
 		return nil, &Error{Line: badLine(text), Problem: "not UTF-8"}
 	}
 	p := &parser{current: -1, seen: map[string]bool{}}
-	p.index = make(map[option]int, strings.Count(text, "\n"))
+	p.settings = make([]sourced, 0, strings.Count(text, "\n")+1)
 	for number := 1; text != ""; number++ {
 		var line string
 		line, text = cutLine(text)
@@ -60,7 +60,39 @@ func parse(text string) (*source, *Error) {
 		}
 	}
 	p.finish()
+	if bad := p.sort(); bad != nil {
+		return nil, bad
+	}
 	return &p.source, nil
+}
+
+// sort sorts the settings; none may be there twice.
+func (s *source) sort() *Error {
+	slices.SortStableFunc(s.settings, func(a, b sourced) int { return a.compare(b.option) })
+	var bad *Error
+	for i := 1; i < len(s.settings); i++ {
+		if e := &s.settings[i]; e.option == s.settings[i-1].option && (bad == nil || e.line < bad.Line) {
+			bad = &Error{Line: e.line, Problem: "option " + e.name + " is twice in section [" + e.section + "]"}
+		}
+	}
+	return bad
+}
+
+// compare orders options by section and name.
+func (o option) compare(p option) int {
+	if c := strings.Compare(o.section, p.section); c != 0 {
+		return c
+	}
+	return strings.Compare(o.name, p.name)
+}
+
+// find returns an option of the file, or nil.
+func (s *source) find(o option) *sourced {
+	i, ok := slices.BinarySearchFunc(s.settings, o, func(e sourced, o option) int { return e.compare(o) })
+	if !ok {
+		return nil
+	}
+	return &s.settings[i]
 }
 
 // badLine is the number of the line that holds the first byte that is not UTF-8.
@@ -150,13 +182,8 @@ func (p *parser) set(text string, number int) (problem string) {
 	if name == "" {
 		return "an option without a name: " + excerpt(text)
 	}
-	key := option{p.section, name}
-	if _, ok := p.index[key]; ok {
-		return "option " + name + " is twice in section [" + p.section + "]"
-	}
 	p.current, p.blank = len(p.settings), 0
-	p.index[key] = p.current
-	p.settings = append(p.settings, sourced{option: key, value: trim(text[i+1:]), line: number})
+	p.settings = append(p.settings, sourced{option: option{p.section, name}, value: trim(text[i+1:]), line: number})
 	return ""
 }
 
@@ -197,7 +224,21 @@ func indentOf(line string) int {
 func isSpace(r rune) bool { return r >= 0x1c && r <= 0x1f || unicode.IsSpace(r) }
 
 // trim is Python's str.strip.
-func trim(s string) string { return strings.TrimFunc(s, isSpace) }
+func trim(s string) string {
+	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') { // nearly always all there is
+		s = s[1:]
+	}
+	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	if s == "" || plain(s[0]) && plain(s[len(s)-1]) {
+		return s
+	}
+	return strings.TrimFunc(s, isSpace)
+}
+
+// plain says whether a byte is a character that is certainly no white space.
+func plain(b byte) bool { return b > ' ' && b < 0x7f }
 
 // excerpt is the beginning of a line, for an error message.
 func excerpt(line string) string {

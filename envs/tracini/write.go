@@ -1,7 +1,6 @@
 package tracini
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -30,7 +29,7 @@ func (c *Config) Settings() iter.Seq[Setting] {
 // is there twice or a name that holds "=".
 func Format(settings iter.Seq[Setting]) ([]byte, error) {
 	sorted := slices.SortedFunc(settings, func(a, b Setting) int {
-		return cmp.Or(strings.Compare(a.Section, b.Section), strings.Compare(a.Name, b.Name))
+		return option{a.Section, a.Name}.compare(option{b.Section, b.Name})
 	})
 	var b strings.Builder
 	b.WriteString("# -*- coding: utf-8 -*-\n")

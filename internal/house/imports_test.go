@@ -33,10 +33,10 @@ func floors() map[string]floor {
 		"access/auth":    {"who asks; reads REMOTE_USER", []string{"envs", "db", "front/gateway", "internal/fault"}},
 		"access/perm":    {"what they may do", []string{"access/auth", "envs", "db", "internal/fault"}},
 		"project":        {"the contract between host and module", []string{"access/auth", "access/perm", "envs", "envs/tracini", "templates", "markup", "internal/href", "internal/fault"}},
-		"project/chrome": {"module: static files", []string{"project", "templates", "internal/fault"}},
+		"project/chrome": {"module: static files", []string{"project", "templates", "markup", "internal/fault"}},
 		"project/wiki":   {"module: wiki", []string{"project", "access/perm", "envs", "db", "templates", "templates/wiki", "markup", "internal/href", "internal/fault"}},
 		"dispatch":       {"the request's way", []string{"front/gateway", "envs", "project", "templates", "internal/fault", "internal/href"}},
-		"testenvs":       {"environments for tests", []string{"envs", "envs/...", "db", "db/schema", "project/...", "dispatch", "internal/fault"}},
+		"testenvs":       {"environments for tests", []string{"envs", "project", "dispatch", "front/gateway"}},
 		"cmd/projhost":   {"parse, wire, run", []string{"front/...", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/..."}},
 	}
 }

@@ -1,0 +1,204 @@
+package dispatch_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"projhost/dispatch"
+	"projhost/internal/fault"
+	"projhost/project"
+	"projhost/project/chrome"
+	"projhost/project/wiki"
+	"projhost/testenvs"
+)
+
+// newHost is a host with the usual modules and more.
+func newHost(t *testing.T, settings map[string]string, more []project.Module, names ...string) *testenvs.Host {
+	t.Helper()
+	return testenvs.NewHost(t, settings, append(more, chrome.Module{}, wiki.Module{}), names...)
+}
+
+func nowhere() map[string]string { return map[string]string{} }
+
+func TestWhoTellsWins(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		settings map[string]string
+		vars     []string
+		path     string
+		status   int
+		env      string // whose canary is in the answer
+		log      string // what the operator reads
+	}{
+		{"the process names a parent", nil, nil, "/one/wiki", 200, "one", ""},
+		{"the process names an environment", map[string]string{"TRAC_ENV": "@P/two"}, nil, "/wiki", 200, "two", ""},
+		{"the request names an environment", nil, []string{"TRAC_ENV=@P/two"}, "/wiki", 200, "two", ""},
+		{"the request names it in Trac's spelling", nowhere(), []string{"trac.env_path=@P/two"}, "/wiki", 200, "two", ""},
+		{"the request's parent outweighs the process's environment", map[string]string{"TRAC_ENV": "@P/two"}, []string{"TRAC_ENV_PARENT_DIR=@P"}, "/one/wiki", 200, "one", ""},
+		{"the request's parent in Trac's spelling", nowhere(), []string{"trac.env_parent_dir=@P"}, "/one/wiki", 200, "one", ""},
+		{"an empty variable tells nothing", nil, []string{"TRAC_ENV="}, "/one/wiki", 200, "one", ""},
+		{"both spellings say the same", nowhere(), []string{"TRAC_ENV=@P/one", "trac.env_path=@P/one"}, "/wiki", 200, "one", ""},
+		{"both spellings say different things", nowhere(), []string{"TRAC_ENV=@P/one", "trac.env_path=@P/two"}, "/wiki", 500, "", "says both TRAC_ENV"},
+		{"an environment and a parent", nowhere(), []string{"TRAC_ENV=@P/one", "TRAC_ENV_PARENT_DIR=@P"}, "/wiki", 500, "", "both an environment and a parent"},
+		{"nobody tells", nowhere(), nil, "/wiki", 500, "", "no environment is named"},
+		{"outside the roots", nil, []string{"TRAC_ENV=/etc"}, "/wiki", 500, "", "--allow-root"},
+		{"a header tells nothing", nil, []string{"HTTP_TRAC_ENV=@P/two"}, "/one/wiki", 200, "one", ""},
+		{"a base URL that is none", nil, []string{"TRAC_BASE_URL=javascript:x"}, "/one/wiki", 500, "", "TRAC_BASE_URL"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHost(t, c.settings, nil, "one", "two")
+			w := h.Get(c.path, c.vars...)
+			body := w.Body.String()
+			if w.Code != c.status {
+				t.Errorf("status %d, want %d: %s", w.Code, c.status, h.Log)
+			}
+			for _, env := range []string{"one", "two"} {
+				if got, want := strings.Contains(body, testenvs.Canary(env)), env == c.env; got != want {
+					t.Errorf("canary of %s: %v, want %v", env, got, want)
+				}
+			}
+			if !strings.Contains(h.Log.String(), c.log) {
+				t.Errorf("the log lacks %q: %s", c.log, h.Log)
+			}
+			if c.status >= 400 && strings.Contains(body, h.Parent) {
+				t.Errorf("the answer tells a path: %s", body)
+			}
+		})
+	}
+}
+
+// failing is a module that fails in every way there is.
+type failing struct{}
+
+func (failing) Name() string { return "failing" }
+
+func (failing) Routes(r project.Router) {
+	for _, k := range []fault.Kind{fault.Internal, fault.Invalid, fault.NotFound, fault.Denied, fault.Method, fault.Conflict, fault.TooLarge, fault.Busy} {
+		r.Get(fmt.Sprintf("/fail/%d", k), func(*project.Request) (project.Reply, error) {
+			return nil, fault.Wrap(k, "", fmt.Errorf("reading /secret/path: SELECT password"))
+		})
+	}
+	r.Get("/fail/plain", func(*project.Request) (project.Reply, error) { return nil, fmt.Errorf("SELECT password") })
+	r.Get("/fail/nothing", func(*project.Request) (project.Reply, error) { return nil, nil })
+	r.Get("/fail/panic", func(*project.Request) (project.Reply, error) { panic("SELECT password") })
+	r.Get("/fail/late", func(r *project.Request) (project.Reply, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	})
+}
+
+func TestFailures(t *testing.T) {
+	h := newHost(t, nil, []project.Module{failing{}}, "one")
+	for path, status := range map[string]int{
+		"0": 500, "1": 400, "2": 404, "3": 403, "4": 405, "5": 409, "6": 413, "7": 503,
+		"plain": 500, "nothing": 500, "panic": 500,
+	} {
+		w := h.Get("/one/fail/" + path)
+		body := w.Body.String()
+		if w.Code != status {
+			t.Errorf("%s: status %d, want %d", path, w.Code, status)
+		}
+		if strings.Contains(body, "SELECT") || strings.Contains(body, "/secret") || strings.Contains(body, "goroutine") {
+			t.Errorf("%s: the page tells too much: %s", path, body)
+		}
+		if !strings.Contains(body, testenvs.Canary("one")) {
+			t.Errorf("%s: the page is not in the project's look", path)
+		}
+		id := w.Header().Get("X-Request-Id")
+		if id == "" || !strings.Contains(body, id) || strings.Count(h.Log.String(), "id="+id) < 2 || !strings.Contains(h.Log.String(), "env=one") {
+			t.Errorf("%s: the id %q is not on the page and in the log: %s", path, id, h.Log)
+		}
+	}
+}
+
+func TestTimeIsBounded(t *testing.T) {
+	h := newHost(t, nil, []project.Module{failing{}}, "one")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := h.Do(httptest.NewRequest(http.MethodGet, "/one/fail/late", nil).WithContext(ctx))
+	if w.Code != 499 {
+		t.Errorf("a client that went away: status %d", w.Code)
+	}
+}
+
+func TestOnlyGetAndHead(t *testing.T) {
+	h := newHost(t, nil, nil, "one")
+	for _, path := range []string{"/one/wiki", "/"} {
+		if w := h.Do(httptest.NewRequest(http.MethodPost, path, nil)); w.Code != 405 {
+			t.Errorf("POST %s: status %d, want 405", path, w.Code)
+		}
+	}
+}
+
+func TestTrailingSlash(t *testing.T) {
+	h := newHost(t, nil, nil, "one")
+	w := h.Get("/one/no/such/?a=b")
+	if w.Code != 301 || w.Header().Get("Location") != "/one/no/such?a=b" {
+		t.Errorf("status %d to %q", w.Code, w.Header().Get("Location"))
+	}
+	w = h.Get("/one/no/such/", "TRAC_BASE_URL=https://example.org/")
+	if got := w.Header().Get("Location"); got != "https://example.org/one/no/such" {
+		t.Errorf("with a base URL: to %q", got)
+	}
+}
+
+func TestRequestIDOfTheWebServer(t *testing.T) {
+	h := newHost(t, nil, nil, "one")
+	if got := h.Get("/one", "REQUEST_ID=abc-123").Header().Get("X-Request-Id"); got != "abc-123" {
+		t.Errorf("got %q", got)
+	}
+	if got := h.Get("/one", "REQUEST_ID=a b", "HTTP_X_REQUEST_ID=evil").Header().Get("X-Request-Id"); got == "a b" || got == "evil" || got == "" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestIndexTemplate(t *testing.T) {
+	h := newHost(t, nil, nil, "one", "two")
+	write := func(name, text string) string {
+		path := filepath.Join(h.Parent, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	path := write("index.tmpl", `{{.Vars.title}}:{{range .Projects}}[{{.Name}}|{{.Description}}|{{.Href}}]{{end}}`)
+	vars := []string{"TRAC_ENV_INDEX_TEMPLATE=" + path, "TRAC_TEMPLATE_VARS=title=a=b & <c>,nonsense"}
+	want := "a=b &amp; &lt;c&gt;:[Project one|About one|/one][Project two|About two|/two]"
+	if got := h.Get("/", vars...).Body.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	write("index.tmpl", "changed")
+	if got := h.Get("/", vars...).Body.String(); got != "changed" {
+		t.Errorf("after a change: %s", got)
+	}
+	for _, bad := range []string{write("bad.tmpl", "{{.Nope"), write("worse.tmpl", "{{.Nope}}"), h.Parent + "/nosuch", "/etc/passwd"} {
+		w := h.Get("/", "TRAC_ENV_INDEX_TEMPLATE="+bad)
+		if w.Code != 500 || strings.Contains(w.Body.String(), h.Parent) || strings.Contains(w.Body.String(), "root:") {
+			t.Errorf("%s: status %d: %s", bad, w.Code, w.Body)
+		}
+	}
+}
+
+func TestIndexAsJSON(t *testing.T) {
+	h := newHost(t, nil, nil)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Accept", "application/json")
+	w := h.Do(r)
+	if got := strings.TrimSpace(w.Body.String()); got != "[]" || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("no projects: %s, %s", w.Header().Get("Content-Type"), got)
+	}
+	list := []dispatch.IndexProject{}
+	if err := json.Unmarshal(newHost(t, nil, nil, "пример").Get("/?format=json").Body.Bytes(), &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 1 || list[0].Name != "Project пример" || list[0].Href != "/%D0%BF%D1%80%D0%B8%D0%BC%D0%B5%D1%80" {
+		t.Errorf("got %+v", list)
+	}
+}

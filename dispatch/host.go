@@ -1,0 +1,153 @@
+// Package dispatch takes a request from a front end to the module that answers
+// it: which environment is meant, which handler, and what a failure looks like.
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"projhost/envs"
+	"projhost/front/gateway"
+	"projhost/internal/fault"
+	"projhost/internal/href"
+	"projhost/project"
+)
+
+// DefaultRequestTimeout bounds the time one request may take.
+const DefaultRequestTimeout = 60 * time.Second
+
+// Options are what a host is made of.
+type Options struct {
+	Registry *envs.Registry
+	Site     *project.Site
+	// Settings are what flags and process environment say: TRAC_ENV,
+	// TRAC_ENV_PARENT_DIR, ... under the names of [SettingNames].
+	Settings map[string]string
+	// Roots are the directories an index template named by a request must be in.
+	Roots []string
+	// RequestTimeout bounds one request; 0 is [DefaultRequestTimeout].
+	RequestTimeout time.Duration
+	Log            *slog.Logger // nil discards
+}
+
+// Host answers the requests of all front ends. It holds no request's
+// environment: that is in the request's context.
+type Host struct {
+	options Options
+	routes  chi.Router
+	index   *index
+}
+
+// New returns the host. It is ready at once.
+func New(o Options) *Host {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.RequestTimeout <= 0 {
+		o.RequestTimeout = DefaultRequestTimeout
+	}
+	h := &Host{options: o, index: newIndex()}
+	h.routes = h.routeTable()
+	return h
+}
+
+// ServeHTTP answers one request and logs it.
+func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t := &trace{id: requestID(r), started: time.Now(), path: r.URL.Path, ResponseWriter: w}
+	header := w.Header()
+	header.Set("X-Request-Id", t.id)
+	header.Set("X-Content-Type-Options", "nosniff")
+	ctx, cancel := context.WithTimeout(r.Context(), h.options.RequestTimeout)
+	defer cancel()
+	defer t.letGo() // after the error page, which is the project's too
+	defer h.logRequest(r, t)
+	defer h.recovered(r, t)
+	if err := h.serve(ctx, t, r); err != nil {
+		h.fail(t, r, t, err)
+	}
+}
+
+// recovered turns a handler's panic into a logged failure of its own request.
+func (h *Host) recovered(r *http.Request, t *trace) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	h.options.Log.Error("panic", "id", t.id, "env", t.envName(), "panic", v, "stack", string(debug.Stack()))
+	h.fail(t, r, t, fault.Wrap(fault.Internal, "", errors.New("a handler panicked")))
+}
+
+// serve finds the environment and hands the request to its modules.
+func (h *Host) serve(ctx context.Context, t *trace, r *http.Request) error {
+	vars := gateway.FromContext(r.Context())
+	from := sources{vars, h.options.Settings}
+	sc, err := from.scope()
+	if err != nil {
+		return err
+	}
+	lookup, base, path := envs.Lookup{Dir: sc.env}, vars.Script(), r.URL.Path
+	if sc.parent != "" {
+		name, rest := split(path)
+		if name == "" {
+			return h.serveIndex(ctx, t, r, from, sc.parent)
+		}
+		lookup = envs.Lookup{Parent: sc.parent, Name: name}
+		base, path = base+"/"+name, rest
+	}
+	loc, err := h.options.Registry.Locate(lookup)
+	if err != nil {
+		return err
+	}
+	env, release, err := h.options.Registry.Acquire(ctx, loc)
+	if err != nil {
+		return err
+	}
+	t.env, t.release = env, release
+	baseURL, err := h.baseOf(env, from)
+	if err != nil {
+		return err
+	}
+	t.place = project.Place{Href: href.Base(base), Base: baseURL, ID: t.id}
+	return h.route(envs.NewContext(ctx, env), t, r, path)
+}
+
+// baseOf is "scheme://host[:port]" for redirects, if the administrator has
+// said it; else redirects name the path alone, which no forged Host header can
+// turn elsewhere.
+func (h *Host) baseOf(env *envs.Env, from sources) (string, error) {
+	base, err := from.baseURL()
+	if err != nil {
+		return "", err
+	}
+	if own := env.Config().String("trac", "base_url"); own != "" && env.Config().Bool("trac", "use_base_url_for_redirect") {
+		base = own
+	}
+	scheme, rest, ok := strings.Cut(base, "://")
+	if !ok {
+		return "", nil
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host, nil
+}
+
+// route sends the request down the one table of routes, with path as what is
+// below the project.
+func (h *Host) route(ctx context.Context, t *trace, r *http.Request, path string) error {
+	ctx = context.WithValue(ctx, traceKey{}, t)
+	below := r.WithContext(ctx)
+	u := *r.URL
+	u.Path, u.RawPath = path, ""
+	below.URL = &u
+	h.routes.ServeHTTP(t, below)
+	return t.err
+}

@@ -1,0 +1,22 @@
+package tracini
+
+// Parsed is what parse makes of a text, for tests of the package's outside.
+type Parsed struct {
+	Sections []string
+	Settings []Setting // sorted
+	Lines    []int
+}
+
+// Parse is parse.
+func Parse(text string) (Parsed, *Error) {
+	src, bad := parse(text)
+	if bad != nil {
+		return Parsed{}, bad
+	}
+	p := Parsed{Sections: src.sections}
+	for _, s := range src.settings {
+		p.Settings = append(p.Settings, Setting{s.section, s.name, s.value})
+		p.Lines = append(p.Lines, s.line)
+	}
+	return p, nil
+}

@@ -1,0 +1,178 @@
+package project
+
+import (
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"projhost/templates"
+)
+
+// Text is a plain answer.
+type Text struct {
+	ContentType string // "" is text/plain
+	FileName    string // offered for saving; "" shows it
+	Body        string
+}
+
+var _ Reply = Text{}
+
+// Write implements [Reply].
+func (t Text) Write(w http.ResponseWriter, _ *Request) error {
+	h := w.Header()
+	h.Set("Content-Type", t.ContentType)
+	if t.ContentType == "" {
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	h.Set("Cache-Control", "no-cache, private")
+	h.Set("Content-Security-Policy", "sandbox")
+	if t.FileName != "" {
+		h.Set("Content-Disposition", Attachment(t.FileName))
+	}
+	h.Set("Content-Length", strconv.Itoa(len(t.Body)))
+	w.WriteHeader(http.StatusOK)
+	_, err := io.WriteString(w, t.Body)
+	return clientGone(err)
+}
+
+// Attachment is the Content-Disposition that offers a file for saving under
+// its name (RFC 6266): in ASCII for old programs, and in full.
+func Attachment(name string) string {
+	plain := strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' || c == '/' || c == '%' {
+			return '_'
+		}
+		return c
+	}, name)
+	return fmt.Sprintf(`attachment; filename="%s"; filename*=UTF-8''%s`, plain, strings.ReplaceAll(url.QueryEscape(name), "+", "%20"))
+}
+
+// Redirect sends the visitor to another page of the project. Nothing outside
+// the project can be named.
+type Redirect struct {
+	Path      string // below the project, decoded
+	Query     string // encoded; "" for none
+	Permanent bool
+}
+
+var _ Reply = Redirect{}
+
+// Write implements [Reply]. The status is Trac's: 303 after a POST, 301 for
+// good, else 302.
+func (d Redirect) Write(w http.ResponseWriter, r *Request) error {
+	status := http.StatusFound
+	switch {
+	case r.Method == http.MethodPost:
+		status = http.StatusSeeOther
+	case d.Permanent:
+		status = http.StatusMovedPermanently
+	}
+	to := r.Base + r.Href.Path(d.Path)
+	if d.Query != "" {
+		to += "?" + d.Query
+	}
+	h := w.Header()
+	h.Set("Location", to)
+	h.Set("Cache-Control", "no-cache, private")
+	h.Set("Content-Length", "0")
+	w.WriteHeader(status)
+	return nil
+}
+
+// Asset is one of the program's own static files.
+type Asset struct {
+	File *templates.File
+	// Fingerprinted is true if the link named this very content, so that it
+	// may be kept for ever.
+	Fingerprinted bool
+}
+
+var _ Reply = Asset{}
+
+// Write implements [Reply]; it answers conditional requests and sends the
+// compressed form to whoever takes it (RFC 9110 sections 12.5.3 and 13).
+func (a Asset) Write(w http.ResponseWriter, r *Request) error {
+	h := w.Header()
+	h.Set("Content-Type", a.File.ContentType)
+	h.Set("Vary", "Accept-Encoding")
+	h.Set("Cache-Control", "public, max-age=3600")
+	if a.Fingerprinted {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	body, etag := a.File.Body, a.File.ETag
+	if a.File.Gzip != nil && takesGzip(r.Header.Get("Accept-Encoding")) {
+		body, etag = a.File.Gzip, a.File.GzipETag
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("ETag", etag)
+	if matches(r.Header.Get("If-None-Match"), etag) {
+		h.Del("Content-Encoding")
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusOK)
+	_, err := w.Write(body)
+	return clientGone(err)
+}
+
+// takesGzip reads an Accept-Encoding header: gzip must be named, and not with
+// a weight of zero.
+func takesGzip(accept string) bool {
+	for part := range strings.SplitSeq(accept, ",") {
+		name, params, _ := strings.Cut(part, ";")
+		if name = strings.TrimSpace(name); !strings.EqualFold(name, "gzip") && !strings.EqualFold(name, "x-gzip") {
+			continue
+		}
+		q, given := strings.CutPrefix(strings.TrimSpace(params), "q=")
+		weight, err := strconv.ParseFloat(q, 64)
+		return !given || err == nil && weight > 0
+	}
+	return false
+}
+
+// matches compares an If-None-Match header with an ETag, weakly.
+func matches(header, etag string) bool {
+	if header == "*" {
+		return true
+	}
+	etag = strings.TrimPrefix(etag, "W/")
+	for part := range strings.SplitSeq(header, ",") {
+		if strings.TrimPrefix(strings.TrimSpace(part), "W/") == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// File is a file on disk; it is closed when it has been sent.
+type File struct {
+	Name    string // decides the content type
+	Content io.ReadSeekCloser
+	ModTime time.Time
+	Size    int64
+}
+
+var _ Reply = File{}
+
+// Write implements [Reply]; it answers conditional and range requests
+// (RFC 9110 sections 13 and 14).
+func (f File) Write(w http.ResponseWriter, r *Request) error {
+	defer func() { _ = f.Content.Close() }()
+	h := w.Header()
+	kind := mime.TypeByExtension(filepath.Ext(f.Name))
+	if kind == "" {
+		kind = "application/octet-stream"
+	}
+	h.Set("Content-Type", kind)
+	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, f.ModTime.UnixNano(), f.Size))
+	h.Set("Cache-Control", "no-cache")
+	http.ServeContent(w, r.Request, f.Name, f.ModTime, f.Content)
+	return nil
+}

@@ -1,0 +1,67 @@
+package wiki
+
+import (
+	"strings"
+
+	"projhost/access/perm"
+	"projhost/internal/href"
+	"projhost/markup"
+	"projhost/project"
+)
+
+// LinkRealms implements [project.Linker].
+func (Module) LinkRealms() []string { return []string{realm} }
+
+// Links implements [project.Linker]: a page that is there is linked, one that is
+// not only for whoever could write it, and none for whoever may see none.
+func (Module) Links(r *project.Request) (func(markup.Context, markup.Link) markup.Target, error) {
+	names, err := pageNames(r.Context(), r.Env)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := r.Perm.Has(r.Context(), actionView, perm.Resource{Realm: realm})
+	if err != nil {
+		return nil, err
+	}
+	created, err := r.Perm.Has(r.Context(), actionCreate, perm.Resource{Realm: realm})
+	if err != nil {
+		return nil, err
+	}
+	ignoreMissing := r.Env.Config().Bool("wiki", "ignore_missing_pages")
+	exists := func(name string) bool { _, ok := names[name]; return ok }
+	return func(from markup.Context, l markup.Link) markup.Target {
+		current := ""
+		if from.Realm == realm {
+			current = from.ID
+		}
+		name, version := markup.Page(current, l.Target, exists)
+		switch {
+		case !seen:
+			return markup.Target{Class: "forbidden wiki", Title: "no permission to view this wiki page"}
+		case exists(name):
+			return markup.Target{Href: pageHref(r, name, version, l), Class: "wiki"}
+		case ignoreMissing && l.Form == markup.FormCamel:
+			return markup.Target{}
+		case !created:
+			return markup.Target{Class: "wiki", Missing: true}
+		}
+		return markup.Target{Href: pageHref(r, name, version, l), Class: "wiki", Rel: "nofollow", Missing: true}
+	}, nil
+}
+
+// pageHref is the link to a page, with its version and what the link had of a
+// query and a fragment.
+func pageHref(r *project.Request, name, version string, l markup.Link) string {
+	link := r.Href.Path("wiki", name)
+	if version != "" {
+		link = href.Query(link, href.Arg{Name: "version", Value: version})
+	}
+	if more := strings.TrimPrefix(l.Query, "?"); more != "" {
+		sep := "?"
+		if version != "" {
+			sep = "&"
+		}
+		link += sep + more
+	}
+	return link + l.Fragment
+}

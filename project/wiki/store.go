@@ -1,0 +1,122 @@
+package wiki
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"projhost/db"
+	"projhost/envs"
+)
+
+// version is one version of a page, as the wiki table has it.
+type version struct {
+	Name    string
+	Number  int
+	Latest  int // the highest number the page has
+	Time    time.Time
+	Author  string
+	Text    string
+	Comment string
+}
+
+const columns = "SELECT version, time, author, text, comment FROM wiki WHERE name = ?"
+
+// load returns a version of a page, the latest for number 0. found is false if
+// there is no such page or version; the Latest of a page that exists is set
+// even so.
+func load(ctx context.Context, e *envs.Env, name string, number int) (v version, found bool, err error) {
+	v.Name = name
+	err = e.DB().Read(ctx, func(tx *db.Tx) error {
+		found, err = tx.One(v.scan, columns+" ORDER BY version DESC LIMIT 1", name)
+		v.Latest = v.Number
+		if err != nil || number == 0 || !found || number == v.Number {
+			return err
+		}
+		found, err = tx.One(v.scan, columns+" AND version = ?", name, number)
+		return err
+	})
+	if err != nil {
+		return version{}, false, fmt.Errorf("reading the wiki page %q: %w", name, err)
+	}
+	return v, found, nil
+}
+
+func (v *version) scan(row db.Row) error {
+	v.Number = int(row.Int(0))
+	v.Time = time.UnixMicro(row.Int(1)).UTC()
+	v.Author, v.Text, v.Comment = row.Text(2), row.Text(3), row.Text(4)
+	return nil
+}
+
+// pagesKey names the set of pages among the values that Trac keeps in memory;
+// whoever adds or removes a page raises its generation.
+const pagesKey = "trac.wiki.api.WikiSystem.pages"
+
+// pageSets holds each environment's names of pages.
+var pageSets = envs.NewSlot(func(*envs.Env) *pageSet { return &pageSet{generation: -2} })
+
+// pageSet remembers which pages there are, as of one generation.
+type pageSet struct {
+	mu         sync.Mutex
+	generation int64
+	names      map[string]struct{} // replaced, never written again
+}
+
+// pageNames returns the names of all pages of e; the caller must not change them.
+func pageNames(ctx context.Context, e *envs.Env) (map[string]struct{}, error) {
+	s := pageSets.Get(e)
+	var names map[string]struct{}
+	err := e.DB().Read(ctx, func(tx *db.Tx) error {
+		generation, err := tx.Generation(pagesKey)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		names = s.names
+		current := s.generation == generation
+		s.mu.Unlock()
+		if current {
+			return nil
+		}
+		if names, err = readNames(tx); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.generation, s.names = generation, names
+		s.mu.Unlock()
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the names of wiki pages: %w", err)
+	}
+	return names, nil
+}
+
+func readNames(tx *db.Tx) (map[string]struct{}, error) {
+	names := make(map[string]struct{})
+	err := tx.Each(func(row db.Row) error {
+		names[row.Text(0)] = struct{}{}
+		return nil
+	}, "SELECT DISTINCT name FROM wiki")
+	return names, err
+}
+
+// related returns pages that a visitor of the missing page name may have
+// meant: pages whose name holds the last part of name, whatever its case, and
+// the missing page's ancestors, sorted. There are at most maxRelated.
+func related(names map[string]struct{}, name string) (list []string) {
+	last := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
+	for n := range names {
+		if strings.Contains(strings.ToLower(n), last) || strings.HasPrefix(name, n+"/") {
+			list = append(list, n)
+		}
+	}
+	slices.Sort(list)
+	return list[:min(len(list), maxRelated)]
+}
+
+const maxRelated = 50

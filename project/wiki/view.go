@@ -1,0 +1,231 @@
+package wiki
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"projhost/access/perm"
+	"projhost/envs"
+	"projhost/internal/fault"
+	"projhost/internal/href"
+	"projhost/markup"
+	"projhost/project"
+	"projhost/templates"
+	pages "projhost/templates/wiki"
+)
+
+// timeLayout is how moments are shown, always in UTC.
+const timeLayout = "2006-01-02 15:04 MST"
+
+// view answers a wiki page's address: the page, one of its versions, or its
+// text.
+func view(r *project.Request) (project.Reply, error) {
+	name, moved, err := pageName(r.Wildcard())
+	if err != nil {
+		return nil, err
+	}
+	if moved || name == "" && strings.HasSuffix(r.URL.Path, "/wiki/") {
+		return project.Redirect{Path: "/wiki/" + name, Query: r.URL.RawQuery, Permanent: name == ""}, nil
+	}
+	if name == "" {
+		name = startPage
+	}
+	if err := r.Perm.Require(r.Context(), actionView, perm.Resource{Realm: realm, ID: name}); err != nil {
+		return nil, err
+	}
+	args := r.URL.Query()
+	number, err := checkArgs(args)
+	if err != nil {
+		return nil, err
+	}
+	v, found, err := load(r.Context(), r.Env, name, number)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found && v.Latest > 0:
+		return nil, fault.New(fault.NotFound, fmt.Sprintf("The page %s has no version %d; its newest is %d.", name, number, v.Latest))
+	case !found:
+		return missing(r, name)
+	case args.Get("format") == "txt":
+		return project.Text{FileName: name + ".txt", Body: v.Text}, nil
+	}
+	return show(r, v, number != 0)
+}
+
+// checkArgs reads the version that is asked for, 0 for the newest, and refuses
+// what this module does not offer.
+func checkArgs(args url.Values) (number int, err error) {
+	switch action := args.Get("action"); action {
+	case "edit", "delete", "rename", "edit_comment", "diff", "history":
+		return 0, fault.New(fault.NotFound, fmt.Sprintf("This server shows wiki pages but does not offer %q yet.", action))
+	}
+	if f := args.Get("format"); f != "" && f != "txt" {
+		return 0, fault.New(fault.Invalid, fmt.Sprintf("A wiki page cannot be had in the format %q, only as txt.", f))
+	}
+	s := args.Get("version")
+	if s == "" {
+		return 0, nil
+	}
+	number, err = strconv.Atoi(s)
+	if err != nil {
+		return 0, fault.Wrap(fault.Invalid, fmt.Sprintf("%q is not the number of a version.", s), err)
+	}
+	if number < 1 {
+		return 0, fault.New(fault.NotFound, fmt.Sprintf("There is no version %d: the first is 1.", number))
+	}
+	return number, nil
+}
+
+// show makes the page of a version; asked says that it was named by number.
+func show(r *project.Request, v version, asked bool) (project.Reply, error) {
+	html, err := r.Site.Render(r, markup.Context{Realm: realm, ID: v.Name}, docs.Get(r.Env).of(v.Name, v.Text))
+	if err != nil {
+		return nil, err
+	}
+	author, err := r.ShowAuthor(v.Author)
+	if err != nil {
+		return nil, err
+	}
+	self := r.Href.Path("wiki", v.Name)
+	body := &pages.Page{
+		Name: v.Name, Crumbs: crumbs(r, v.Name), HTML: html, Version: v.Number, Latest: v.Latest,
+		Author: author, Comment: v.Comment, OldVersion: asked,
+		Time: templates.Time{Text: v.Time.Format(timeLayout), Machine: v.Time.Format(time.RFC3339)},
+	}
+	page := project.Page{Title: v.Name, Body: pages.View(body), ContentClass: "wiki narrow", Ctxtnav: contextNav(r, v.Name)}
+	if v.Name == startPage {
+		page.Title = ""
+	}
+	text := []href.Arg{{Name: "format", Value: "txt"}}
+	if asked {
+		versionLinks(body, self)
+		text = append(text, href.Arg{Name: "version", Value: strconv.Itoa(v.Number)})
+	}
+	if asked || v.Author == "trac" {
+		page.Robots = "noindex, nofollow"
+	}
+	page.Alternates = []templates.Alternate{{Href: href.Query(self, text...), Type: "text/x-trac-wiki", Title: "Plain Text"}}
+	return page, nil
+}
+
+// versionLinks adds the ways from one version to its neighbours.
+func versionLinks(p *pages.Page, self string) {
+	at := func(n int) string {
+		return href.Query(self, href.Arg{Name: "version", Value: strconv.Itoa(n)})
+	}
+	if p.Version > 1 {
+		p.PrevHref = at(p.Version - 1)
+	}
+	if p.Version < p.Latest {
+		p.NextHref = at(p.Version + 1)
+	}
+	p.LatestHref = self
+}
+
+// crumbs is the way to a page: "wiki:", then each of the name's parts.
+func crumbs(r *project.Request, name string) []pages.Crumb {
+	list := []pages.Crumb{{Label: "wiki:", Href: r.Href.Path("wiki")}}
+	end := 0
+	for part := range strings.SplitSeq(name, "/") {
+		end += len(part)
+		list = append(list, pages.Crumb{Label: part, Href: r.Href.Path("wiki", name[:end])})
+		end++
+	}
+	return list
+}
+
+// contextNav is what else there is around a page.
+func contextNav(r *project.Request, name string) (list []templates.Link) {
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		list = append(list, templates.Link{Label: "Up", Href: r.Href.Path("wiki", name[:i])})
+	}
+	return append(list,
+		templates.Link{Label: "Start Page", Href: r.Href.Path("wiki", startPage)},
+		templates.Link{Label: "Index", Href: r.Href.Path("wiki", "TitleIndex")})
+}
+
+// missing answers for a page that is not there, with pages that may be meant.
+func missing(r *project.Request, name string) (project.Reply, error) {
+	names, err := pageNames(r.Context(), r.Env)
+	if err != nil {
+		return nil, err
+	}
+	body := &pages.MissingPage{Name: name, Crumbs: crumbs(r, name), Start: r.Href.Path("wiki")}
+	link := func(n string) templates.Link { return templates.Link{Label: n, Href: r.Href.Path("wiki", n)} }
+	last := name[strings.LastIndexByte(name, '/')+1:]
+	for up := name; strings.Contains(up, "/"); {
+		up = up[:strings.LastIndexByte(up, '/')]
+		higher := last
+		if i := strings.LastIndexByte(up, '/'); i >= 0 {
+			higher = up[:i+1] + last
+		}
+		if _, ok := names[higher]; ok {
+			body.Parents = append(body.Parents, link(higher))
+		}
+	}
+	for _, n := range related(names, name) {
+		if l := link(n); !slices.Contains(body.Parents, l) {
+			body.Related = append(body.Related, l)
+		}
+	}
+	return project.Page{Title: name, Status: 404, Body: pages.Missing(body), ContentClass: "wiki", Ctxtnav: contextNav(r, name), Robots: "noindex, nofollow"}, nil
+}
+
+// docs holds each environment's parsed pages.
+var docs = envs.NewSlot(func(*envs.Env) *docCache { return &docCache{docs: make(map[string]parsed)} })
+
+// maxDocs bounds the parsed pages an environment keeps, in bytes.
+const maxDocs = 512 << 10
+
+// docCache remembers the trees of page texts. What links lead to is not part
+// of a tree, so one stays right for as long as the text is the same; the text
+// is compared, since a page may be replaced behind our back.
+type docCache struct {
+	mu    sync.Mutex
+	bytes int
+	docs  map[string]parsed
+}
+
+type parsed struct {
+	text string
+	doc  *markup.Doc
+	size int
+}
+
+// of returns the tree of a page's text.
+func (c *docCache) of(name, text string) *markup.Doc {
+	c.mu.Lock()
+	p, ok := c.docs[name]
+	c.mu.Unlock()
+	if ok && p.text == text {
+		return p.doc
+	}
+	doc := markup.Parse(text)
+	c.keep(name, parsed{text, doc, len(name) + len(text) + doc.Size()})
+	return doc
+}
+
+// keep adds a tree and drops others, chosen by chance, until all fit.
+func (c *docCache) keep(name string, p parsed) {
+	if p.size > maxDocs/2 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes += p.size - c.docs[name].size
+	c.docs[name] = p
+	for other, q := range c.docs {
+		if c.bytes <= maxDocs {
+			break
+		}
+		if other != name {
+			c.bytes -= q.size
+			delete(c.docs, other)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+// Package wiki is the module that shows a project's wiki.
+package wiki
+
+import (
+	"fmt"
+	"strings"
+
+	"projhost/access/perm"
+	"projhost/internal/fault"
+	"projhost/project"
+)
+
+// startPage is the page a project opens with.
+const startPage = "WikiStart"
+
+// guidePage is the page the navigation calls help.
+const guidePage = "TracGuide"
+
+const realm = "wiki"
+
+// The actions this module asks for.
+const (
+	actionView   = "WIKI_VIEW"
+	actionCreate = "WIKI_CREATE"
+)
+
+// Module shows wiki pages.
+type Module struct{}
+
+var (
+	_ project.Module    = Module{}
+	_ project.Navigator = Module{}
+	_ project.Starter   = Module{}
+	_ project.Linker    = Module{}
+)
+
+// Name implements [project.Module].
+func (Module) Name() string { return "wiki" }
+
+// Routes implements [project.Module].
+func (Module) Routes(r project.Router) {
+	r.Get("/wiki", view)
+	r.Get("/wiki/*", view)
+}
+
+// StartName implements [project.Starter].
+func (Module) StartName() string { return "WikiModule" }
+
+// Start implements [project.Starter].
+func (Module) Start(r *project.Request) (project.Reply, error) { return view(r) }
+
+// Mainnav implements [project.Navigator].
+func (Module) Mainnav(r *project.Request) ([]project.NavItem, error) {
+	return nav(r, project.NavItem{Name: "wiki", Label: "Wiki", Path: "/wiki", AccessKey: "1"})
+}
+
+// Metanav implements [project.Navigator].
+func (Module) Metanav(r *project.Request) ([]project.NavItem, error) {
+	return nav(r, project.NavItem{Name: "help", Label: "Help/Guide", Path: "/wiki/" + guidePage, AccessKey: "6"})
+}
+
+func nav(r *project.Request, item project.NavItem) ([]project.NavItem, error) {
+	ok, err := r.Perm.Has(r.Context(), actionView, perm.Resource{Realm: realm})
+	if err != nil || !ok {
+		return nil, err
+	}
+	return []project.NavItem{item}, nil
+}
+
+// pageName returns the name of the page an address means; moved is true if the
+// address is another spelling of it, to be redirected.
+func pageName(path string) (name string, moved bool, err error) {
+	parts := strings.FieldsFunc(path, func(c rune) bool { return c == '/' })
+	for _, p := range parts {
+		if p == "." || p == ".." {
+			return "", false, fault.New(fault.Invalid, fmt.Sprintf("%q cannot be the name of a wiki page.", path))
+		}
+	}
+	name = strings.Join(parts, "/")
+	return name, name != path, nil
+}
