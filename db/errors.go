@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"projhost/internal/fault"
@@ -83,28 +84,20 @@ func public(err error) error {
 // ended is the failure of a context that ended: Busy past a deadline, else
 // Canceled.
 func ended(ctx context.Context, doing string) error {
-	err := context.Cause(ctx)
-	if err == nil {
-		err = ctx.Err()
+	err := ctx.Err()
+	if cause := context.Cause(ctx); cause != err {
+		err = fmt.Errorf("%w: %w", err, cause)
 	}
-	if err != ctx.Err() {
-		err = errors.Join(ctx.Err(), err)
+	if doing != "" {
+		err = fmt.Errorf("%s: %w", doing, err)
 	}
 	kind, words := fault.Canceled, ""
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		kind, words = fault.Busy, "The project's database took too long to answer. Please try again."
 	}
-	e := fault.Wrap(kind, words, errors.Join(errDoing(doing), err))
+	e := fault.Wrap(kind, words, err)
 	if kind == fault.Busy {
 		e.RetryAfter = retryBusy
 	}
 	return e
-}
-
-// errDoing is nil for nothing.
-func errDoing(doing string) error {
-	if doing == "" {
-		return nil
-	}
-	return errors.New(doing)
 }

@@ -37,6 +37,7 @@ func (d *DB) giveReader(tx *Tx) {
 		d.discard(c)
 		return
 	}
+	c.bound()
 	d.mu.Lock()
 	d.idle = append(d.idle, c)
 	d.mu.Unlock()
@@ -141,8 +142,11 @@ func (d *DB) openReader() (*conn, error) {
 			return nil, err
 		}
 	}
-	if _, statErr := os.Stat(path + "-wal"); statErr == nil {
-		return c, err
+	if _, statErr := os.Stat(path + "-wal"); statErr == nil && err == nil {
+		return c, nil
+	} else if statErr == nil {
+		_ = c.close()
+		return nil, err
 	}
 	_ = c.close()
 	return d.openImmutable()
@@ -232,7 +236,7 @@ func (d *DB) openWriter() (*conn, error) {
 func (d *DB) setJournalMode(c *conn) {
 	var got string
 	err := c.query("PRAGMA journal_mode = "+d.target.journalMode, func(r Row) { got = r.Text(0) })
-	if err != nil || !oneOf(got, "delete truncate persist memory wal") || !strings.EqualFold(got, d.target.journalMode) {
+	if err != nil || !strings.EqualFold(got, d.target.journalMode) {
 		d.log.Warn("journal mode not set", "database", d.target.String(), "asked", d.target.journalMode, "has", got, "err", err)
 	}
 }
