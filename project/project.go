@@ -27,7 +27,20 @@ type Request struct {
 	ID   string // names the request in the log and on error pages
 
 	wildcard string
+	kept     map[any]any
 }
+
+// Keep remembers a value for the rest of the request, as Kept returns it. A
+// key is of a type of the caller's own, as with a context.
+func (r *Request) Keep(key, value any) {
+	if r.kept == nil {
+		r.kept = make(map[any]any, 1)
+	}
+	r.kept[key] = value
+}
+
+// Kept returns what Keep was given for key, or nil.
+func (r *Request) Kept(key any) any { return r.kept[key] }
 
 // NewRequest gathers what a handler needs to know. Errors are the database's.
 func NewRequest(ctx context.Context, r *http.Request, e *envs.Env, s *Site, at Place) (*Request, error) {

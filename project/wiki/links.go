@@ -15,7 +15,7 @@ func (Module) LinkRealms() []string { return []string{realm} }
 // Links implements [project.Linker]: a page that is there is linked, one that is
 // not only for whoever could write it, and none for whoever may see none.
 func (Module) Links(r *project.Request) (func(markup.Context, markup.Link) markup.Target, error) {
-	names, err := pageNames(r.Context(), r.Env)
+	names, err := namesOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -28,17 +28,16 @@ func (Module) Links(r *project.Request) (func(markup.Context, markup.Link) marku
 		return nil, err
 	}
 	ignoreMissing := r.Env.Config().Bool("wiki", "ignore_missing_pages")
-	exists := func(name string) bool { _, ok := names[name]; return ok }
 	return func(from markup.Context, l markup.Link) markup.Target {
 		current := ""
 		if from.Realm == realm {
 			current = from.ID
 		}
-		name, version := markup.Page(current, l.Target, exists)
+		name, version := markup.Page(current, l.Target, names.has)
 		switch {
 		case !seen:
 			return markup.Target{Class: "forbidden wiki", Title: "no permission to view this wiki page"}
-		case exists(name):
+		case names.has(name):
 			return markup.Target{Href: pageHref(r, name, version, l), Class: "wiki"}
 		case ignoreMissing && l.Form == markup.FormCamel:
 			return markup.Target{}

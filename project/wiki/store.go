@@ -10,6 +10,7 @@ import (
 
 	"projhost/db"
 	"projhost/envs"
+	"projhost/project"
 )
 
 // version is one version of a page, as the wiki table has it.
@@ -25,12 +26,15 @@ type version struct {
 
 const columns = "SELECT version, time, author, text, comment FROM wiki WHERE name = ?"
 
-// load returns a version of a page, the latest for number 0. found is false if
-// there is no such page or version; the Latest of a page that exists is set
-// even so.
-func load(ctx context.Context, e *envs.Env, name string, number int) (v version, found bool, err error) {
+// load returns a version of a page, the latest for number 0, and the names of
+// all pages as of the same moment. found is false if there is no such page or
+// version; the Latest of a page that exists is set even so.
+func load(ctx context.Context, e *envs.Env, name string, number int) (v version, names pageNames, found bool, err error) {
 	v.Name = name
 	err = e.DB().Read(ctx, func(tx *db.Tx) error {
+		if names, err = pageSets.Get(e).current(tx); err != nil {
+			return err
+		}
 		found, err = tx.One(v.scan, columns+" ORDER BY version DESC LIMIT 1", name)
 		v.Latest = v.Number
 		if err != nil || number == 0 || !found || number == v.Number {
@@ -40,9 +44,9 @@ func load(ctx context.Context, e *envs.Env, name string, number int) (v version,
 		return err
 	})
 	if err != nil {
-		return version{}, false, fmt.Errorf("reading the wiki page %q: %w", name, err)
+		return version{}, nil, false, fmt.Errorf("reading the wiki page %q: %w", name, err)
 	}
-	return v, found, nil
+	return v, names, found, nil
 }
 
 func (v *version) scan(row db.Row) error {
@@ -56,6 +60,31 @@ func (v *version) scan(row db.Row) error {
 // whoever adds or removes a page raises its generation.
 const pagesKey = "trac.wiki.api.WikiSystem.pages"
 
+// pageNames is the set of a wiki's pages. It is never written to once made.
+type pageNames map[string]struct{}
+
+func (n pageNames) has(name string) bool { _, ok := n[name]; return ok }
+
+// namesOf returns the names of all pages, read once in a request.
+func namesOf(r *project.Request) (pageNames, error) {
+	if names, ok := r.Kept(namesKey{}).(pageNames); ok {
+		return names, nil
+	}
+	var names pageNames
+	err := r.Env.DB().Read(r.Context(), func(tx *db.Tx) (err error) {
+		names, err = pageSets.Get(r.Env).current(tx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the names of wiki pages: %w", err)
+	}
+	r.Keep(namesKey{}, names)
+	return names, nil
+}
+
+// namesKey is what a request keeps the names under.
+type namesKey struct{}
+
 // pageSets holds each environment's names of pages.
 var pageSets = envs.NewSlot(func(*envs.Env) *pageSet { return &pageSet{generation: -2} })
 
@@ -63,41 +92,32 @@ var pageSets = envs.NewSlot(func(*envs.Env) *pageSet { return &pageSet{generatio
 type pageSet struct {
 	mu         sync.Mutex
 	generation int64
-	names      map[string]struct{} // replaced, never written again
+	names      pageNames
 }
 
-// pageNames returns the names of all pages of e; the caller must not change them.
-func pageNames(ctx context.Context, e *envs.Env) (map[string]struct{}, error) {
-	s := pageSets.Get(e)
-	var names map[string]struct{}
-	err := e.DB().Read(ctx, func(tx *db.Tx) error {
-		generation, err := tx.Generation(pagesKey)
-		if err != nil {
-			return err
-		}
-		s.mu.Lock()
-		names = s.names
-		current := s.generation == generation
-		s.mu.Unlock()
-		if current {
-			return nil
-		}
-		if names, err = readNames(tx); err != nil {
-			return err
-		}
-		s.mu.Lock()
-		s.generation, s.names = generation, names
-		s.mu.Unlock()
-		return nil
-	})
+// current returns the names as the transaction sees them.
+func (s *pageSet) current(tx *db.Tx) (pageNames, error) {
+	generation, err := tx.Generation(pagesKey)
 	if err != nil {
-		return nil, fmt.Errorf("reading the names of wiki pages: %w", err)
+		return nil, err
 	}
+	s.mu.Lock()
+	names, known := s.names, s.generation == generation
+	s.mu.Unlock()
+	if known {
+		return names, nil
+	}
+	if names, err = readNames(tx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generation, s.names = generation, names
 	return names, nil
 }
 
-func readNames(tx *db.Tx) (map[string]struct{}, error) {
-	names := make(map[string]struct{})
+func readNames(tx *db.Tx) (pageNames, error) {
+	names := make(pageNames)
 	err := tx.Each(func(row db.Row) error {
 		names[row.Text(0)] = struct{}{}
 		return nil
@@ -108,7 +128,7 @@ func readNames(tx *db.Tx) (map[string]struct{}, error) {
 // related returns pages that a visitor of the missing page name may have
 // meant: pages whose name holds the last part of name, whatever its case, and
 // the missing page's ancestors, sorted. There are at most maxRelated.
-func related(names map[string]struct{}, name string) (list []string) {
+func related(names pageNames, name string) (list []string) {
 	last := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
 	for n := range names {
 		if strings.Contains(strings.ToLower(n), last) || strings.HasPrefix(name, n+"/") {

@@ -43,14 +43,16 @@ func view(r *project.Request) (project.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, found, err := load(r.Context(), r.Env, name, number)
-	switch {
-	case err != nil:
+	v, names, found, err := load(r.Context(), r.Env, name, number)
+	if err != nil {
 		return nil, err
+	}
+	r.Keep(namesKey{}, names)
+	switch {
 	case !found && v.Latest > 0:
 		return nil, fault.New(fault.NotFound, fmt.Sprintf("The page %s has no version %d; its newest is %d.", name, number, v.Latest))
 	case !found:
-		return missing(r, name)
+		return missing(r, name, names), nil
 	case args.Get("format") == "txt":
 		return project.Text{FileName: name + ".txt", Body: v.Text}, nil
 	}
@@ -150,11 +152,7 @@ func contextNav(r *project.Request, name string) (list []templates.Link) {
 }
 
 // missing answers for a page that is not there, with pages that may be meant.
-func missing(r *project.Request, name string) (project.Reply, error) {
-	names, err := pageNames(r.Context(), r.Env)
-	if err != nil {
-		return nil, err
-	}
+func missing(r *project.Request, name string, names pageNames) project.Reply {
 	body := &pages.MissingPage{Name: name, Crumbs: crumbs(r, name), Start: r.Href.Path("wiki")}
 	link := func(n string) templates.Link { return templates.Link{Label: n, Href: r.Href.Path("wiki", n)} }
 	last := name[strings.LastIndexByte(name, '/')+1:]
@@ -164,7 +162,7 @@ func missing(r *project.Request, name string) (project.Reply, error) {
 		if i := strings.LastIndexByte(up, '/'); i >= 0 {
 			higher = up[:i+1] + last
 		}
-		if _, ok := names[higher]; ok {
+		if names.has(higher) {
 			body.Parents = append(body.Parents, link(higher))
 		}
 	}
@@ -173,7 +171,7 @@ func missing(r *project.Request, name string) (project.Reply, error) {
 			body.Related = append(body.Related, l)
 		}
 	}
-	return project.Page{Title: name, Status: 404, Body: pages.Missing(body), ContentClass: "wiki", Ctxtnav: contextNav(r, name), Robots: "noindex, nofollow"}, nil
+	return project.Page{Title: name, Status: 404, Body: pages.Missing(body), ContentClass: "wiki", Ctxtnav: contextNav(r, name), Robots: "noindex, nofollow"}
 }
 
 // docs holds each environment's parsed pages.
