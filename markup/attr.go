@@ -74,11 +74,14 @@ func attributes(list []attr) string {
 		return ""
 	}
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b attr) int { return strings.Compare(a.name, b.name) })
+	slices.SortStableFunc(list, func(a, b attr) int {
+		return strings.Compare(strings.ToLower(a.name), strings.ToLower(b.name))
+	})
 	var out []byte
+	last := ""
 	for _, a := range list {
 		name, value := strings.ToLower(a.name), a.value
-		if !safeAttr(name) {
+		if !safeAttr(name) || name == last {
 			continue
 		}
 		if name == "style" {
@@ -87,6 +90,7 @@ func attributes(list []attr) string {
 		if value == "" {
 			continue
 		}
+		last = name
 		out = append(out, ' ')
 		out = append(out, name...)
 		out = append(out, `="`...)

@@ -87,7 +87,7 @@ func (f *frame) endCode() {
 	}
 	c.dedent()
 	switch c.name {
-	case "td", "th":
+	case "td", "th", "tr":
 	default:
 		f.closeTable()
 	}
@@ -126,18 +126,87 @@ const (
 )
 
 // process adds what a processor makes of its content. What has no case here is
-// taken for a language, and shown as its code.
+// taken for a language, and shown as its code; so is HTML.
 func (f *frame) process(c *codeBlock) {
+	if f.b.full() {
+		f.b.add(node{kind: kPre, n: preWiki, text: f.codeText(c)})
+		return
+	}
 	switch c.name {
 	case "default":
 		f.b.add(node{kind: kPre, n: preWiki, text: f.codeText(c)})
 	case "comment":
+	case "htmlcomment":
+		f.htmlComment(f.codeText(c))
+	case "div":
+		f.wrap(kDiv, withClass(parseArgs(c.args), "wikipage"), c)
+	case "rtl":
+		f.wrap(kDiv, rightToLeft(parseArgs(c.args)), c)
+	case "span", "Span":
+		f.push(node{kind: kSpan, text: f.b.made(attributes(parseArgs(c.args)))})
+		f.b.inline(elide(f.codeText(c), 0))
+		f.b.pop()
+	case "td", "th":
+		f.cellBlock(c)
+	case "tr":
+		f.rowBlock(c)
+	case "table":
+		f.tableBlock(c)
+	case "text/x-trac-wiki", "application/x-trac-wiki":
+		f.wrap(kWikiCode, nil, c)
 	case "text/plain", "text", "txt", "TXT":
-		f.b.add(node{kind: kPre, n: prePlain, text: f.b.made(expandTabs(f.codeText(c)))})
+		f.b.add(node{kind: kPre, n: prePlain, text: expandTabs(f.codeText(c))})
 	default:
 		f.b.add(node{kind: kLanguage, text: c.name})
-		f.b.add(node{kind: kPre, n: preCode, text: f.b.made(expandTabs(f.codeText(c)))})
+		f.b.add(node{kind: kPre, n: preCode, text: expandTabs(f.codeText(c))})
 	}
+}
+
+// wrap adds an element around the content, read by a formatter of its own.
+func (f *frame) wrap(k kind, attrs []attr, c *codeBlock) {
+	f.push(node{kind: k, text: f.b.made(attributes(attrs))})
+	f.nested(c)
+	f.b.pop()
+}
+
+func (f *frame) nested(c *codeBlock) {
+	inner := newFrame(f.b)
+	for _, s := range c.lines {
+		inner.line(s)
+	}
+	inner.finish()
+}
+
+// htmlComment adds a comment, in which "--" must not stand.
+func (f *frame) htmlComment(text string) {
+	if strings.Contains(text, "--") {
+		f.message(`Error: Forbidden character sequence "--" in htmlcomment wiki code block`)
+		return
+	}
+	f.b.add(node{kind: kComment, text: text})
+}
+
+// message adds an error for the writer of the text.
+func (f *frame) message(text string) { f.b.add(node{kind: kMessage, text: text}) }
+
+// withClass adds the class to attributes that have none.
+func withClass(list []attr, class string) []attr {
+	for _, a := range list {
+		if a.name == "class" {
+			return list
+		}
+	}
+	return append(list, attr{"class", class})
+}
+
+// rightToLeft puts the class "rtl" before the one that is given.
+func rightToLeft(list []attr) []attr {
+	for i, a := range list {
+		if a.name == "class" {
+			list[i].value = "rtl " + a.value
+		}
+	}
+	return withClass(list, "rtl")
 }
 
 // expandTabs replaces tabs by spaces up to the next multiple of eight, as Trac

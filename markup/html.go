@@ -109,6 +109,14 @@ func (r *renderer) leaf(n *node, i int) {
 		r.mail(n)
 	case kMacro:
 		r.macro(n)
+	case kComment:
+		r.str("<!--\n")
+		r.str(n.text)
+		r.str("-->\n")
+	case kMessage:
+		r.str(`<div class="system-message"><strong>`)
+		r.text(n.text)
+		r.str("</strong></div>")
 	}
 }
 
@@ -187,26 +195,37 @@ func (r *renderer) openTag(n *node) {
 	case kCitation:
 		r.str("<blockquote class=\"citation\">\n")
 	case kTable:
-		r.str("<table")
-		r.str(n.text)
-		r.str(">")
+		r.element("<table", n)
 		if n.flag&fPlain == 0 {
 			r.str("\n")
 		}
 	case kRow:
-		r.str("<tr")
-		r.str(n.text)
-		r.str(">")
+		r.element("<tr", n)
 	case kCell:
 		r.cell(n)
+	case kDiv:
+		r.element("<div", n)
+	case kSpan:
+		r.element("<span", n)
+	case kWikiCode:
+		r.str(`<div class="wiki-code">`)
 	}
+}
+
+// element writes a tag with the attributes that n has ready.
+func (r *renderer) element(tag string, n *node) {
+	r.str(tag)
+	r.str(n.text)
+	r.str(">")
 }
 
 // closeTag writes the end of an element.
 func (r *renderer) closeTag(n *node) {
 	switch n.kind &^ closing {
-	case kAnchor:
+	case kAnchor, kSpan:
 		r.str("</span>")
+	case kDiv, kWikiCode:
+		r.str("</div>")
 	case kParagraph:
 		r.str("</p>\n")
 	case kHeading:
@@ -367,9 +386,12 @@ func (r *renderer) class(t *Target) {
 func (r *renderer) resolve(l *Link) (t Target, label string) {
 	asked := *l
 	if l.Form == FormRelative {
-		asked = absolute(r.opt.Context, *l)
-		if asked.Realm == "" && strings.HasPrefix(asked.Target, "//") {
-			return Target{Href: "/" + strings.TrimLeft(asked.Target, "/") + l.Query + l.Fragment}, l.Label
+		var ok bool
+		if asked, ok = absolute(r.opt.Context, *l); !ok {
+			return Target{}, ""
+		}
+		if path, ok := serverPath(asked); ok {
+			return Target{Href: path + l.Query + l.Fragment}, l.Label
 		}
 	}
 	if r.opt.Resolver != nil {
@@ -387,6 +409,16 @@ func (r *renderer) resolve(l *Link) (t Target, label string) {
 		}
 	}
 	return t, l.Label
+}
+
+// serverPath returns the path of a link like [//path], which starts at the root
+// of the server and not at the project. No browser may take it for another
+// server's address, so one slash is left, and "/\" is such a link too.
+func serverPath(l Link) (path string, ok bool) {
+	if l.Realm != "" || len(l.Target) < 2 || l.Target[1] != '/' && l.Target[1] != '\\' {
+		return "", false
+	}
+	return "/" + strings.TrimLeft(l.Target, `/\`), true
 }
 
 // mailto is the target of a link to an address, which is obfuscated in the

@@ -152,18 +152,18 @@ func unquoteLabel(s string) string {
 }
 
 // absolute turns a relative link into the link it means from there: one within
-// the realm of from if it has an id, else one to a path of the project. Trac
-// 1.6: the id is a path whose last part counts as a directory.
-func absolute(from Context, l Link) Link {
-	if strings.HasPrefix(l.Target, "/") || from.Realm == "" {
-		l.Realm = ""
-		return l
+// the realm of from if it has an id, else one to a path of the project. It is
+// not ok where there is nothing to be relative to. Trac 1.6: the id is a path
+// whose last part counts as a directory.
+func absolute(from Context, l Link) (abs Link, ok bool) {
+	if strings.HasPrefix(l.Target, "/") {
+		return l, true
 	}
 	l.Realm = from.Realm
 	if l.Target = relativeID(from.ID, l.Target); l.Target == "" {
 		l.Target, l.Realm = "/"+from.Realm, ""
 	}
-	return l
+	return l, from.Realm != ""
 }
 
 // relativeID follows the leading "." and ".." components of target from id.

@@ -21,6 +21,7 @@ const (
 	kMessage              // an error shown to the writer of the text
 	kComment              // a comment that is kept in the HTML
 	kLanguage             // says the language of the kPre after it
+	kNothing              // what was a node
 
 	// Elements.
 	kStyle     // n: which
@@ -56,7 +57,7 @@ const (
 	fRight
 	fLast     // tCell: nothing follows it on its line
 	fContinue // tCell: the row goes on with the next line
-	fPlain    // kTable: no newlines around it
+	fPlain    // kTable: no newlines inside and behind it
 )
 
 // node is one step through the tree.

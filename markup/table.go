@@ -217,3 +217,94 @@ func (f *frame) closeCell() {
 func tableWords(s string) bool {
 	return strings.Contains(s, "||") || strings.Contains(s, "|-")
 }
+
+// cellBlock adds a cell with blocks in it, in the open row or a new one.
+func (f *frame) cellBlock(c *codeBlock) {
+	f.openRow("")
+	f.closeCell()
+	n := node{kind: kCell, text: f.b.made(attributes(parseArgs(c.args)))}
+	if c.name == "th" {
+		n.flag = fHeader
+	}
+	f.push(n)
+	f.nested(c)
+	f.b.pop()
+}
+
+// rowBlock adds a row: the cells of the one table that its content makes.
+func (f *frame) rowBlock(c *codeBlock) {
+	f.closeRow()
+	f.closeLists(0)
+	f.closeDefs()
+	around := int32(len(f.b.nodes))
+	f.b.add(node{kind: kNothing})
+	at := len(f.b.nodes)
+	if !f.contentTable(c, at) {
+		return
+	}
+	if !f.table {
+		f.b.nodes[around] = node{kind: kTable, text: ` class="wiki"`}
+		f.b.open = append(f.b.open, around)
+		f.table = true
+	}
+	end := f.b.nodes[at].at
+	for i := int32(at) + 1; i < end; i = f.b.nodes[i].at + 1 {
+		if f.b.nodes[i].kind == kRow {
+			f.b.nodes[f.b.nodes[i].at].kind = kNothing
+			f.b.nodes[i].kind = kNothing
+		}
+	}
+	f.b.nodes[at].kind, f.b.nodes[at].text = kRow, f.b.made(attributes(parseArgs(c.args)))
+	f.b.nodes[end].kind = kRow | closing
+}
+
+// tableBlock adds a table with attributes of its own: the one that its content
+// makes.
+func (f *frame) tableBlock(c *codeBlock) {
+	at := len(f.b.nodes)
+	if !f.contentTable(c, at) {
+		return
+	}
+	table := &f.b.nodes[at]
+	table.text = f.b.made(attributes(withClass(parseArgs(c.args), "wiki")))
+	table.flag |= fPlain
+	f.b.nodes[table.at].flag |= fPlain
+}
+
+// contentTable reads the content of a row or a table, which must be one table
+// and nothing else, and adds it at the index at. Otherwise it adds a message.
+func (f *frame) contentTable(c *codeBlock, at int) bool {
+	links := len(f.b.links)
+	f.nested(c)
+	tables, others := 0, 0
+	for i := at; i < len(f.b.nodes); i++ {
+		if n := f.b.nodes[i]; n.kind == kTable {
+			tables++
+			i = int(n.at)
+		} else {
+			others++
+		}
+	}
+	if tables == 1 && others == 0 && f.onlyRows(at) {
+		return true
+	}
+	f.b.nodes, f.b.links = f.b.nodes[:at], f.b.links[:links]
+	if tables > 1 {
+		f.message("!#" + c.name + " must contain at most one table")
+	} else {
+		f.message("!#" + c.name + " must contain at least one table cell (and table cells only)")
+	}
+	return false
+}
+
+// onlyRows reports whether the children of the table at i are rows.
+func (f *frame) onlyRows(i int) bool {
+	end := int(f.b.nodes[i].at)
+	for i++; i < end; i++ {
+		if f.b.nodes[i].kind != kRow {
+			return false
+		}
+		i = int(f.b.nodes[i].at)
+	}
+	return true
+}
