@@ -20,12 +20,12 @@ type body struct {
 	cond sync.Cond // something changed for a waiting Read
 	s    *serving
 
-	window     *[]byte  // of the pool, nil until the first byte
-	r, w       int      // window[r:w] is to be read, before the file
-	file       *os.File // what did not fit, nil if all did
-	fr, fw     int64    // file[fr:fw] is to be read
-	got, taken int64    // bytes put in, taken out
-	want       int64    // CONTENT_LENGTH, -1 if there is none
+	window *[]byte  // of the pool, nil until the first byte
+	r, w   int      // window[r:w] is to be read, before the file
+	file   *os.File // what did not fit, nil if all did
+	fr, fw int64    // file[fr:fw] is to be read
+	got    int64    // bytes put in
+	want   int64    // CONTENT_LENGTH, -1 if there is none
 
 	eof    bool  // the empty FCGI_STDIN came
 	failed error // told after what was put in before it
@@ -132,6 +132,12 @@ func (b *body) complete() (int64, bool) {
 	return b.got, b.eof
 }
 
+// arrived reports whether all has come.
+func (b *body) arrived() bool {
+	_, all := b.complete()
+	return all
+}
+
 // expect sets CONTENT_LENGTH. It returns an error if more has already arrived.
 func (b *body) expect(n int64) error {
 	b.mu.Lock()
@@ -161,7 +167,6 @@ func (b *body) Read(p []byte) (int, error) {
 	for {
 		n, err := b.take(p)
 		if n > 0 || err != nil || len(p) == 0 {
-			b.taken += int64(n)
 			return n, err
 		}
 		b.cond.Wait()
@@ -247,10 +252,4 @@ func (b *body) Close() error {
 		return nil
 	}
 	return b.file.Close()
-}
-
-// arrived reports whether all has come.
-func (b *body) arrived() bool {
-	_, all := b.complete()
-	return all
 }

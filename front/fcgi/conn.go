@@ -60,6 +60,7 @@ type conn struct {
 	mpx       bool       // the web server has had two requests at a time
 	closing   bool       // a request without FCGI_KEEP_CONN has ended
 	dismissed bool       // to be closed when idle
+	farewell  time.Time  // until then a dismissed connection may bring one more request
 	unread    bool       // a request has ended before its body
 	pending   []byte     // records of the reader, to be written by flush
 	flushing  bool
@@ -178,8 +179,11 @@ func (c *conn) arm() error {
 		if since.Before(c.idleAt) {
 			since = c.idleAt
 		}
-		if c.dismissed || now.Sub(since) >= c.s.IdleTimeout {
+		if c.dismissed && !now.Before(c.farewell) || now.Sub(since) >= c.s.IdleTimeout {
 			return errIdle
+		}
+		if c.dismissed {
+			sooner(c.farewell)
 		}
 		sooner(since.Add(c.s.IdleTimeout))
 	}
@@ -215,9 +219,10 @@ func (c *conn) dispatch() *request {
 		}
 		c.s.wg.Go(r.handle)
 	}
-	c.mu.Unlock()
+	// Once c.mu is given up, another reader may have been started by relieve.
 	clear(c.ready)
 	c.ready = c.ready[:0]
+	c.mu.Unlock()
 	return lead
 }
 
@@ -287,7 +292,7 @@ func (c *conn) settled(handlers int) {
 }
 
 // linger tells the peer that all is said, and has the reader drop what is still
-// coming. The reader is not in lead, for that request had its whole body.
+// coming.
 func (c *conn) linger() {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
@@ -304,10 +309,16 @@ func (c *conn) wakeReader() {
 	c.nc.SetReadDeadline(time.Unix(1, 0))
 }
 
-// dismiss has the connection closed as soon as it is idle.
+// farewellTimeout is how long an idle connection is still listened to when the
+// server ends. A web server may have connected, or chosen a kept connection, a
+// moment ago; closed under its request, it may have nobody else to ask.
+const farewellTimeout = 250 * time.Millisecond
+
+// dismiss has the connection closed when it is idle, but for a request that is
+// on its way.
 func (c *conn) dismiss() {
 	c.mu.Lock()
-	c.dismissed = true
+	c.dismissed, c.farewell = true, time.Now().Add(farewellTimeout)
 	c.mu.Unlock()
 	c.wakeReader()
 }

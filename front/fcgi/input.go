@@ -149,7 +149,8 @@ func (c *conn) admit(id uint16, keep bool) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.dead || c.closing || c.dismissed && c.load > 0 || c.load >= c.s.MaxRequestsPerConn {
+	ending := c.dismissed || c.s.ending.Load()
+	if c.dead || c.closing || ending && c.load > 0 || c.load >= c.s.MaxRequestsPerConn {
 		c.s.active.Add(-1)
 		return false
 	}

@@ -22,14 +22,14 @@ func decodeParams(s string, max int) ([]gateway.Pair, error) {
 		if n == max {
 			return nil, fmt.Errorf("more than %d parameters", max)
 		}
-		name, value, after, err := nextPair(rest)
-		if err != nil {
+		var name string
+		var err error
+		if name, _, rest, err = nextPair(rest); err != nil {
 			return nil, err
 		}
 		if name == "" {
 			return nil, errEmptyName
 		}
-		_, rest = value, after
 	}
 	pairs := make([]gateway.Pair, n)
 	for i := range pairs {

@@ -2,7 +2,10 @@ package fcgi
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -91,49 +94,64 @@ func (r *request) handle() {
 			r.panicked(recover()) // nil after runtime.Goexit
 		}
 	}()
-	if status, err := r.make(); err != nil {
-		r.c.warn("fcgi: request refused", "error", err, "status", status)
-		refuse(&r.resp, status)
+	if err := r.make(); err != nil {
+		r.log(slog.LevelWarn, "fcgi: request refused", "error", err)
+		refuse(&r.resp, err)
 	} else {
 		r.c.s.Handler.ServeHTTP(&r.resp, r.r)
 	}
 	returned = true
 }
 
-// make makes the *http.Request, or returns why not and the status to say so.
-func (r *request) make() (int, error) {
+// make makes the *http.Request, or returns why it must not be: a *refusal or an
+// error of gateway.
+func (r *request) make() error {
 	s := r.c.s
 	if r.tooBig {
-		return http.StatusRequestHeaderFieldsTooLarge, fmt.Errorf("more than %d bytes of parameters", s.MaxParamBytes)
+		return refusef(http.StatusRequestHeaderFieldsTooLarge, "more than %d bytes of parameters", s.MaxParamBytes)
 	}
 	pairs, err := decodeParams(r.params, s.MaxParams)
 	if err != nil {
-		return http.StatusBadRequest, err
+		return refusef(http.StatusBadRequest, "%w", err)
 	}
 	if r.vars, err = gateway.New(&s.Listener, pairs); err != nil {
-		return http.StatusBadRequest, err
+		return err
 	}
 	r.resp.head = r.vars.Get("REQUEST_METHOD") == http.MethodHead
 	length, err := contentLength(r.vars)
 	if err != nil {
-		return http.StatusBadRequest, err
+		return err
 	}
 	if length > s.MaxBody {
-		return http.StatusRequestEntityTooLarge, fmt.Errorf("a body of %d bytes, more than %d", length, s.MaxBody)
+		return refusef(http.StatusRequestEntityTooLarge, "a body of %d bytes, more than %d", length, s.MaxBody)
 	}
 	if length >= 0 {
 		if err := r.body.expect(length); err != nil {
-			return http.StatusBadRequest, err
+			return refusef(http.StatusBadRequest, "%w", err)
 		}
 	}
-	if r.r, err = gateway.NewRequest(r.ctx, r.vars, &r.body); err != nil {
-		return http.StatusBadRequest, err
+	var body io.ReadCloser = &r.body
+	if got, all := r.body.complete(); all && got == 0 && length <= 0 {
+		body, length = http.NoBody, 0
+	}
+	if r.r, err = gateway.NewRequest(r.ctx, r.vars, body); err != nil {
+		return err
 	}
 	r.r.ContentLength = length
-	if got, all := r.body.complete(); all && got == 0 && length <= 0 {
-		r.r.ContentLength, r.r.Body = 0, http.NoBody
-	}
-	return 0, nil
+	return nil
+}
+
+// refusal is why a request is not given to the handler.
+type refusal struct {
+	status int
+	err    error
+}
+
+func (e *refusal) Error() string { return e.err.Error() }
+func (e *refusal) Unwrap() error { return e.err }
+
+func refusef(status int, format string, args ...any) error {
+	return &refusal{status, fmt.Errorf(format, args...)}
 }
 
 // contentLength returns -1 if the web server does not say.
@@ -144,18 +162,19 @@ func contentLength(v gateway.Vars) (int64, error) {
 	}
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {
-		return 0, fmt.Errorf("CONTENT_LENGTH %q is not a length", s)
+		return 0, refusef(http.StatusBadRequest, "CONTENT_LENGTH %q is not a length", s)
 	}
 	return int64(n), nil
 }
 
-// refuse answers a request that no handler sees.
-func refuse(w http.ResponseWriter, status int) {
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	fmt.Fprintf(w, "%d %s\n", status, http.StatusText(status))
+// refuse answers a request that no handler sees, and tells nothing of err.
+func refuse(w http.ResponseWriter, err error) {
+	var own *refusal
+	if errors.As(err, &own) {
+		http.Error(w, http.StatusText(own.status), own.status)
+		return
+	}
+	gateway.Refuse(w, err)
 }
 
 // panicked logs a panic and makes the best of the answer.
@@ -166,12 +185,12 @@ func (r *request) panicked(v any) {
 	case r.c.s.PanicLog != nil && r.r != nil:
 		r.c.s.PanicLog(r.r, v, debug.Stack())
 	default:
-		r.log("fcgi: handler panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		r.log(slog.LevelError, "fcgi: handler panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	}
 }
 
-// log logs a handler's mistake.
-func (r *request) log(msg string, args ...any) {
+// log says which request it is that went wrong.
+func (r *request) log(level slog.Level, msg string, args ...any) {
 	for _, name := range []string{"REQUEST_ID", "X_REQUEST_ID"} {
 		if id := r.vars.Get(name); id != "" {
 			args = append(args, "request", id)
@@ -181,7 +200,7 @@ func (r *request) log(msg string, args ...any) {
 	if r.r != nil {
 		args = append(args, "method", r.r.Method, "path", r.r.URL.Path)
 	}
-	r.c.s.Log.Error(msg, append(args, "listener", r.c.s.Listener.Name)...)
+	r.c.s.Log.Log(r.ctx, level, msg, append(args, "listener", r.c.s.Listener.Name)...)
 }
 
 // send sends records of the answer, unless the request has been aborted.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"sync"
@@ -82,7 +83,7 @@ func (w *response) WriteHeader(status int) {
 	switch {
 	case w.ended || status < 200:
 	case w.wrote:
-		w.req.log("fcgi: superfluous WriteHeader", "status", w.status, "superfluous", status)
+		w.req.log(slog.LevelWarn, "fcgi: superfluous WriteHeader", "status", w.status, "superfluous", status)
 	default:
 		w.begin(status)
 	}
@@ -100,7 +101,7 @@ func (w *response) begin(status int) {
 	h.write(w.header)
 	w.heading, w.hasType, w.length = h.b, h.hasType || h.encoded, h.length
 	if h.bad != "" {
-		w.req.log("fcgi: header field dropped", "field", h.bad)
+		w.req.log(slog.LevelWarn, "fcgi: header field dropped", "field", h.bad)
 	}
 }
 
@@ -308,7 +309,7 @@ func (w *response) fail() {
 	}
 	w.mu.Unlock()
 	if fresh {
-		refuse(w, http.StatusInternalServerError)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	}
 }
 
@@ -322,7 +323,7 @@ func (w *response) end() {
 	w.ended = true
 	start, err := w.record()
 	if err == nil && w.length > w.written && w.bodied && !w.head {
-		w.req.log("fcgi: the answer is shorter than its Content-Length", "declared", w.length, "written", w.written)
+		w.req.log(slog.LevelWarn, "fcgi: the answer is shorter than its Content-Length", "declared", w.length, "written", w.written)
 		w.app = 1
 	}
 	var stdoutEnd [headerLen]byte

@@ -127,6 +127,7 @@ type serving struct {
 	slots   chan struct{}  // one for each connection
 	active  atomic.Int64   // requests begun and not ended
 	crowded atomic.Bool    // a connection waits for another to end
+	ending  atomic.Bool    // drain has begun
 	windows sync.Pool      // *[]byte of BodyMemory bytes
 	small   sync.Pool      // *smallBuffer
 	large   sync.Pool      // *largeBuffer
@@ -303,6 +304,7 @@ const cancelGrace = time.Second
 
 // drain ends all connections, see Server.Serve.
 func (s *serving) drain() error {
+	s.ending.Store(true)
 	for _, c := range s.appendConns(nil) {
 		c.dismiss()
 	}
