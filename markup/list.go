@@ -147,7 +147,7 @@ func (f *frame) closeLists(depth int) {
 // it at the first "::" all the same.
 func definition(s string) (term string, end int, ok bool) {
 	start := spaces(s, 0)
-	if start == 0 || strings.Index(s, "::") < 0 {
+	if start == 0 || !strings.Contains(s, "::") {
 		return "", 0, false
 	}
 	stop := termEnd(s, start)

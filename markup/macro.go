@@ -2,8 +2,8 @@ package markup
 
 import "strings"
 
-// macro emits what [[content]] is if it is not a link: a line break, or a macro
-// that Trac has.
+// macro emits what [[content]] is if it is not a link: a line break, nothing for
+// a comment, or a macro that Trac has.
 func (sc *scanner) macro(content string) bool {
 	name, args, ok := macroCall(content)
 	if !ok {
@@ -11,6 +11,9 @@ func (sc *scanner) macro(content string) bool {
 	}
 	if strings.EqualFold(name, "br") {
 		sc.lineBreakNode(clearSide(args))
+		return true
+	}
+	if name == "comment" {
 		return true
 	}
 	if !unavailableMacro(strings.TrimSuffix(name, "?")) {
@@ -71,7 +74,7 @@ func unavailableMacro(name string) bool {
 		"CommitTicketReference", "Image", "InterTrac", "InterWiki", "KnownMimeTypes", "MacroList", "PageOutline",
 		"RecentChanges", "RepositoryIndex", "SubscriberList", "TicketQuery", "TitleIndex", "TracAdminHelp",
 		"TracGuideToc", "TracIni", "Workflow",
-		"Span", "comment", "default", "div", "html", "htmlcomment", "rtl", "span", "table", "td", "th", "tr":
+		"Span", "default", "div", "html", "htmlcomment", "rtl", "span", "table", "td", "th", "tr":
 		return true
 	}
 	return false

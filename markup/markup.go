@@ -33,7 +33,7 @@
 // nothing here: every "prefix:target" reaches the Resolver. A block: a case in
 // frame.line or frame.text which opens and closes nodes, with its state
 // dropped in frame.dropped. A processor: a case in frame.process. A macro: take
-// its name out of unavailableMacros and render its node, which holds name and
+// its name out of unavailableMacro and render its node, which holds name and
 // arguments as written, in html.go.
 package markup
 

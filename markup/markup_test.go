@@ -40,6 +40,7 @@ func TestRender(t *testing.T) {
 		{"comment", "a\n{{{#!comment\nb\n}}}\nc", "<p>\na\n</p>\n<p>\nc\n</p>\n"},
 		{"macro that is not offered", "a [[TitleIndex(b,<c>)]]", "<p>\na <span class=\"macro-unavailable\" title=\"The macro TitleIndex is not available here\">[[TitleIndex(b,&lt;c&gt;)]]</span>\n</p>\n"},
 		{"macro that is not offered, in a heading", "= a [[Image(b.png)]]", "<h1 class=\"section\" id=\"aImage...\">a [[Image(...)]]</h1>\n"},
+		{"comment macro", "a[[comment(b)]]c", "<p>\nac\n</p>\n"},
 		{"macro nobody knows", "[[Nothing(a)]]", "<p>\n[[Nothing(a)]]\n</p>\n"},
 		{"links without a resolver", "GardenShed #1 [wiki:A b] {2} r3 foo:\"x\" [/a b] [./a b]", "<p>\nGardenShed #1 [wiki:A b] {2} r3 foo:&#34;x&#34; [/a b] [./a b]\n</p>\n"},
 		{"style closed with its definition", " t:: '''a\n u:: b'''", "<dl class=\"wiki\"><dt>t</dt><dd><strong>a\n</strong></dd><dt>u</dt><dd>b<strong>\n</strong></dd></dl>\n"},

@@ -9,11 +9,11 @@ const closing kind = 0x80
 const (
 	// Leaves.
 	kText     kind = iota // text
-	kRaw                  // text whose quotes are written as entities too
+	kRaw                  // text as written, whose quotes are written as entities too
 	kNewline              // the end of a line; flag soft: in a paragraph
 	kBreak                // a line break; text: the side to clear, or ""
 	kCode                 // verbatim text within a line
-	kPre                  // a code block; n: its mode; ref text in lang
+	kPre                  // a code block; n: its mode
 	kRule                 // a horizontal rule
 	kLink                 // at: index into Doc.links
 	kMail                 // an address
@@ -46,7 +46,7 @@ const (
 	tStyle  // n: marker
 	tCell   // n: pairs of bars, flags
 	tRow    // text: attributes
-	tAnchor // text: id, at: length of the id, the rest the label
+	tAnchor // text: id; the text token behind it is the label
 )
 
 // Flags of nodes.

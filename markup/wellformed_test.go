@@ -11,7 +11,8 @@ import (
 const (
 	elements   = " a blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr li ol p pre span strong sub sup table td th tr ul "
 	voids      = " br hr "
-	attributes = " class colspan dir href id rel rowspan start style title width height lang align valign scope bgcolor border cellpadding cellspacing summary "
+	attributes = " class colspan dir href id rel rowspan start style title width height lang align valign scope bgcolor border cellpadding " +
+		"cellspacing summary abbr axis char charoff clear color frame headers hspace noshade nowrap rules span vspace "
 )
 
 // wellFormed tells what is wrong with html as a browser or an attacker would
