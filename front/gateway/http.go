@@ -61,9 +61,7 @@ func httpPairs(r *http.Request) []Pair {
 	)
 	if host, port, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		pairs = append(pairs, Pair{"REMOTE_ADDR", host}, Pair{"REMOTE_PORT", port})
-	} else {
-		pairs = append(pairs, Pair{"REMOTE_ADDR", r.RemoteAddr})
-	}
+	} // else it came by a unix socket, and its name (mostly "@") is no address
 	if a, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
 		ap := a.AddrPort()
 		pairs = append(pairs, Pair{"SERVER_ADDR", ap.Addr().Unmap().String()},

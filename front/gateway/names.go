@@ -108,10 +108,10 @@ func (v *vars) index() error {
 	proxy := false
 	for i := range v.pairs {
 		p := &v.pairs[i]
-		if !goodName(p.Name) {
+		k, header := knownName(p.Name), strings.HasPrefix(p.Name, "HTTP_")
+		if k == unknown && !goodName(p.Name) {
 			return &Error{Name: quote(p.Name), Problem: "not a name: empty, or a space, '=' or control character in it"}
 		}
-		k, header := knownName(p.Name), strings.HasPrefix(p.Name, "HTTP_")
 		if header {
 			v.headers++
 			proxy = proxy || p.Name == "HTTP_PROXY"
@@ -226,6 +226,9 @@ func goodName(s string) bool {
 
 // hasBreak tells whether s would end a line or a string elsewhere.
 func hasBreak(s string) bool {
+	if len(s) > 32 { // from here on looking three times is faster
+		return strings.IndexByte(s, 0) >= 0 || strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0
+	}
 	for i := range len(s) {
 		if c := s[i]; c <= '\r' && (c == 0 || c == '\n' || c == '\r') {
 			return true

@@ -159,14 +159,14 @@ func (v *vars) findRemote(trusted bool) string {
 	if addr == "" || !goodPort(port) {
 		return addr
 	}
+	if _, err := netip.ParseAddr(addr); err != nil {
+		return addr
+	}
 	if port == "" {
 		port = "0"
 	}
 	if strings.IndexByte(addr, ':') < 0 {
 		return addr + ":" + port
-	}
-	if _, err := netip.ParseAddr(addr); err != nil {
-		return addr
 	}
 	return net.JoinHostPort(addr, port)
 }

@@ -1,0 +1,147 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"projhost/front/gateway"
+)
+
+// retryAfter is what a client is told to wait, in seconds, when there are too
+// many requests.
+const retryAfter = "1"
+
+// handle takes a request of net/http's to the handler.
+func (s *serving) handle(w http.ResponseWriter, r *http.Request) {
+	defer s.active.Add(-1)
+	if s.active.Add(1) > int64(s.MaxRequests) {
+		s.Log.Warn("web: as many requests as allowed", "listener", s.Listener.Name, "max", s.MaxRequests)
+		w.Header().Set("Retry-After", retryAfter)
+		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+		return
+	}
+	own, err := gateway.FromHTTP(&s.Listener, r)
+	if err != nil {
+		s.Log.Warn("web: request refused", "listener", s.Listener.Name, "peer", r.RemoteAddr, "error", err)
+		gateway.Refuse(w, err)
+		return
+	}
+	if r.ContentLength > s.MaxBody {
+		s.Log.Warn("web: body refused", "listener", s.Listener.Name, "bytes", r.ContentLength, "max", s.MaxBody)
+		w.Header().Set("Connection", "close")
+		http.Error(w, "Request Entity Too Large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	if own.Body != nil && own.Body != http.NoBody {
+		b := &body{ReadCloser: http.MaxBytesReader(w, own.Body, s.MaxBody), rc: http.NewResponseController(w), wait: s.BodyTimeout}
+		own.Body = b
+		b.extend() // also for what the handler leaves unread
+		defer b.last()
+	}
+	s.guard(&response{ResponseWriter: w}, own)
+}
+
+// guard keeps a handler's panic from anything but its own request: it is logged
+// and answered with a plain 500, or the connection is closed if the answer has
+// begun, so that nobody takes it for whole.
+func (s *serving) guard(w *response, r *http.Request) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
+			panic(v)
+		}
+		if s.PanicLog != nil {
+			s.PanicLog(r, v, debug.Stack())
+		} else {
+			s.Log.Error("web: handler panicked", "panic", fmt.Sprint(v), "request", r.Header.Get("X-Request-Id"),
+				"method", r.Method, "path", r.URL.Path, "listener", s.Listener.Name, "stack", string(debug.Stack()))
+		}
+		if w.begun {
+			panic(http.ErrAbortHandler)
+		}
+		clear(w.Header())
+		http.Error(w, "Internal Server Error", http.StatusInternalServerError)
+	}()
+	s.Handler.ServeHTTP(w, r)
+}
+
+// response notes whether an answer has begun.
+type response struct {
+	http.ResponseWriter
+	begun bool
+}
+
+var (
+	_ http.Flusher  = (*response)(nil)
+	_ io.ReaderFrom = (*response)(nil)
+)
+
+// WriteHeader does not begin the answer with a status of 1xx.
+func (w *response) WriteHeader(code int) {
+	w.begun = w.begun || code >= http.StatusOK
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *response) Write(p []byte) (int, error) {
+	w.begun = true
+	return w.ResponseWriter.Write(p)
+}
+
+// ReadFrom lets net/http copy a file as it does best.
+func (w *response) ReadFrom(r io.Reader) (int64, error) {
+	w.begun = true
+	return io.Copy(w.ResponseWriter, r)
+}
+
+// Flush sends what has been written.
+func (w *response) Flush() {
+	w.begun = true
+	_ = http.NewResponseController(w.ResponseWriter).Flush() // the connection's end shows elsewhere
+}
+
+// Unwrap is for http.ResponseController.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// body bounds the wait for each part of a request's body. At its end it takes
+// the bound away again: net/http then reads on, to learn of the client's going,
+// and would take a time-out for that.
+type body struct {
+	io.ReadCloser
+	rc    *http.ResponseController
+	wait  time.Duration
+	ended bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if !b.ended {
+		b.extend()
+	}
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) && !b.ended {
+		b.ended = true
+		b.deadline(time.Time{})
+	}
+	return n, err
+}
+
+// extend begins a new wait.
+func (b *body) extend() { b.deadline(time.Now().Add(b.wait)) }
+
+// last bounds the wait for what the handler has left unread, which net/http
+// reads before the next request.
+func (b *body) last() {
+	if !b.ended {
+		b.extend()
+	}
+}
+
+// deadline ignores an error: a connection that has none is closed already, and
+// reading it says so.
+func (b *body) deadline(t time.Time) { _ = b.rc.SetReadDeadline(t) }

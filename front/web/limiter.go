@@ -1,0 +1,134 @@
+package web
+
+import (
+	"container/list"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// limiter is a listener that has at most so many connections open. Before it
+// makes one more wait, it closes the one that has been idle for longest, so that
+// kept connections nobody uses do not keep others out.
+type limiter struct {
+	net.Listener
+	slots  chan struct{}
+	closed chan struct{}
+	once   sync.Once
+	write  time.Duration
+
+	mu      sync.Mutex
+	waiting bool       // a connection waits for a place, and none was idle
+	idle    *list.List // of net.Conn, the one idle for longest first
+	at      map[net.Conn]*list.Element
+}
+
+func newLimiter(l net.Listener, conns int, write time.Duration) *limiter {
+	return &limiter{
+		Listener: l, slots: make(chan struct{}, conns), closed: make(chan struct{}), write: write,
+		idle: list.New(), at: map[net.Conn]*list.Element{},
+	}
+}
+
+// Accept waits for a place, then for a connection.
+func (l *limiter) Accept() (net.Conn, error) {
+	if !l.takeSlot() {
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	return &conn{Conn: c, l: l}, nil
+}
+
+// takeSlot returns false if the listener has been closed.
+func (l *limiter) takeSlot() bool {
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	default:
+	}
+	l.mu.Lock()
+	e := l.idle.Front()
+	l.waiting = e == nil
+	l.mu.Unlock()
+	if e != nil {
+		_ = e.Value.(net.Conn).Close()
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return true
+	case <-l.closed:
+		return false
+	}
+}
+
+// Close closes the listener, once.
+func (l *limiter) Close() error {
+	var err error
+	l.once.Do(func() {
+		close(l.closed)
+		err = l.Listener.Close()
+	})
+	return err
+}
+
+// state is for http.Server.ConnState: it keeps the list of idle connections,
+// and closes the next that becomes idle if one more waits for it.
+func (l *limiter) state(c net.Conn, s http.ConnState) {
+	if l.note(c, s) {
+		_ = c.Close()
+	}
+}
+
+// note returns true if c is to be closed.
+func (l *limiter) note(c net.Conn, s http.ConnState) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e, ok := l.at[c]; ok {
+		l.idle.Remove(e)
+		delete(l.at, c)
+	}
+	switch {
+	case s != http.StateIdle:
+		return false
+	case l.waiting:
+		l.waiting = false
+		return true
+	}
+	l.at[c] = l.idle.PushBack(c)
+	return false
+}
+
+// conn gives its place back when it is closed, and bounds each write.
+type conn struct {
+	net.Conn
+	l    *limiter
+	once sync.Once
+}
+
+// Write bounds itself: http.Server.WriteTimeout would bound a whole answer,
+// however long it is and however well it goes on.
+func (c *conn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.l.write)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *conn) Close() error {
+	c.once.Do(func() { <-c.l.slots })
+	return c.Conn.Close()
+}
+
+// CloseWrite lets net/http end an answer before it closes the connection; else
+// a client that still sends would lose the answer to a reset.
+func (c *conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}

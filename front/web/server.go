@@ -1,0 +1,161 @@
+// Package web answers requests that come by plain HTTP/1.1: from a browser that
+// tries the program out, or from a reverse proxy. It is net/http's server with
+// every wait and every size bounded, and with the variables of front/gateway in
+// each request's context, so that handlers see no difference to FastCGI.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"projhost/front/gateway"
+)
+
+// What the zero values of Server mean.
+const (
+	DefaultMaxConns       = 1024
+	DefaultMaxRequests    = 1024
+	DefaultMaxHeaderBytes = 64 << 10
+	DefaultMaxBody        = 256 << 20
+	DefaultHeaderTimeout  = 10 * time.Second
+	DefaultBodyTimeout    = time.Minute
+	DefaultIdleTimeout    = 5 * time.Minute
+	DefaultWriteTimeout   = time.Minute
+	DefaultDrainTimeout   = 20 * time.Second
+)
+
+// ErrDraining is the cause of the cancellation of a request's context when the
+// request did not end within Server.DrainTimeout.
+var ErrDraining = errors.New("web: the server is shutting down")
+
+// Server says how to answer. The zero value of each field but Handler is a sane
+// default; a negative MaxBody or duration is no limit. A Server is not changed
+// by serving and may serve several listeners; limits are for each.
+type Server struct {
+	Handler  http.Handler
+	Listener gateway.Listener // what is told to gateway.FromHTTP
+	Log      *slog.Logger     // nil: slog.Default()
+
+	// PanicLog, if set, is told of a handler's panic instead of Log.
+	PanicLog func(r *http.Request, v any, stack []byte)
+
+	MaxConns       int   // connections; an idle one is closed for one more, else more wait
+	MaxRequests    int   // requests at a time; more are answered 503
+	MaxHeaderBytes int   // bytes of a request's head
+	MaxBody        int64 // bytes of a request's body; more is answered 413
+
+	// An upload or a download may take as long as it goes on: what is bounded
+	// is the wait for the next bytes of it.
+	HeaderTimeout time.Duration // from the first byte of a request to the end of its head
+	BodyTimeout   time.Duration // of one read of a body
+	IdleTimeout   time.Duration // of a kept connection without a request
+	WriteTimeout  time.Duration // of one write to the client
+	DrainTimeout  time.Duration // from the end of Serve's context to that of the requests'
+}
+
+// Serve answers requests of l's connections until ctx ends or l fails for good.
+// It then closes l and the idle connections, lets the requests end that have
+// begun, for DrainTimeout, cancels the contexts of those that have not, and
+// closes what is left. It returns nil if all requests ended by themselves.
+// Values of ctx are seen by handlers.
+func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
+	if srv.Handler == nil {
+		l.Close()
+		return errors.New("web: a server without a handler")
+	}
+	s := &serving{Server: *srv}
+	s.fill()
+	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	conns := newLimiter(l, s.MaxConns, s.WriteTimeout)
+	hs := &http.Server{
+		Handler:           http.HandlerFunc(s.handle),
+		ReadHeaderTimeout: s.HeaderTimeout,
+		IdleTimeout:       s.IdleTimeout,
+		MaxHeaderBytes:    s.MaxHeaderBytes,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnState:         conns.state,
+		ErrorLog:          slog.NewLogLogger(s.Log.With("listener", s.Listener.Name).Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- hs.Serve(conns) }()
+	select {
+	case <-ctx.Done():
+		err := s.drain(ctx, hs, cancel)
+		<-failed
+		return err
+	case err := <-failed:
+		err = fmt.Errorf("web: accept: %w", err)
+		return errors.Join(err, s.drain(ctx, hs, cancel))
+	}
+}
+
+// serving is one call of Serve.
+type serving struct {
+	Server // with defaults filled in
+	active atomic.Int64
+}
+
+func (s *serving) fill() {
+	if s.Log == nil {
+		s.Log = slog.Default()
+	}
+	orDefault(&s.MaxConns, DefaultMaxConns)
+	orDefault(&s.MaxRequests, DefaultMaxRequests)
+	orDefault(&s.MaxHeaderBytes, DefaultMaxHeaderBytes)
+	orUnlimited(&s.MaxBody, DefaultMaxBody)
+	orUnlimited(&s.HeaderTimeout, DefaultHeaderTimeout)
+	orUnlimited(&s.BodyTimeout, DefaultBodyTimeout)
+	orUnlimited(&s.IdleTimeout, DefaultIdleTimeout)
+	orUnlimited(&s.WriteTimeout, DefaultWriteTimeout)
+	orUnlimited(&s.DrainTimeout, DefaultDrainTimeout)
+}
+
+func orDefault(n *int, def int) {
+	if *n <= 0 {
+		*n = def
+	}
+}
+
+// orUnlimited leaves room above its limit, for times are added to.
+func orUnlimited[T ~int64](n *T, def T) {
+	switch {
+	case *n == 0:
+		*n = def
+	case *n < 0:
+		*n = math.MaxInt64 / 4
+	}
+}
+
+// cancelGrace is what handlers have to end after their context is cancelled.
+const cancelGrace = time.Second
+
+// drain ends all connections, see Server.Serve.
+func (s *serving) drain(ctx context.Context, hs *http.Server, cancel context.CancelCauseFunc) error {
+	ctx = context.WithoutCancel(ctx)
+	if shutdown(ctx, hs, s.DrainTimeout) == nil {
+		return nil
+	}
+	n := s.active.Load()
+	s.Log.Warn("web: requests did not end in time, cancelling them", "listener", s.Listener.Name, "requests", n)
+	cancel(ErrDraining)
+	_ = shutdown(ctx, hs, cancelGrace)
+	_ = hs.Close() // what it says of connections is of no use any more
+	if n == 0 {
+		return nil // a connection that never sent a request
+	}
+	return fmt.Errorf("web: drain: %d requests did not end in time", n)
+}
+
+func shutdown(ctx context.Context, hs *http.Server, d time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return hs.Shutdown(ctx)
+}
