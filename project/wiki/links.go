@@ -29,11 +29,7 @@ func (Module) Links(r *project.Request) (func(markup.Context, markup.Link) marku
 	}
 	ignoreMissing := r.Env.Config().Bool("wiki", "ignore_missing_pages")
 	return func(from markup.Context, l markup.Link) markup.Target {
-		current := ""
-		if from.Realm == realm {
-			current = from.ID
-		}
-		name, version := markup.Page(current, l.Target, names.has)
+		name, version := pageOf(from, l, names)
 		switch {
 		case !seen:
 			return markup.Target{Class: "forbidden wiki", Title: "no permission to view this wiki page"}
@@ -46,6 +42,20 @@ func (Module) Links(r *project.Request) (func(markup.Context, markup.Link) marku
 		}
 		return markup.Target{Href: pageHref(r, name, version, l), Class: "wiki", Rel: "nofollow", Missing: true}
 	}, nil
+}
+
+// pageOf is the page a link means, and the version it asks for. A relative link
+// names its page in full; any other is looked for around the page it stands on.
+func pageOf(from markup.Context, l markup.Link, names pageNames) (name, version string) {
+	if l.Form == markup.FormRelative {
+		name, version, _ = strings.Cut(l.Target, "@")
+		return name, version
+	}
+	current := ""
+	if from.Realm == realm {
+		current = from.ID
+	}
+	return markup.Page(current, l.Target, names.has)
 }
 
 // pageHref is the link to a page, with its version and what the link had of a
