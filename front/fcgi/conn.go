@@ -363,6 +363,16 @@ func (c *conn) shut(err error) {
 	c.s.forget(c)
 }
 
+// shutIfAlone closes the connection unless other requests share it.
+func (c *conn) shutIfAlone(r *request) {
+	c.mu.Lock()
+	alone := len(c.reqs) == 1 && c.reqs[0] == r
+	c.mu.Unlock()
+	if alone {
+		c.shut(ErrAborted)
+	}
+}
+
 // maxPending bounds what the reader has to say to a peer that does not listen.
 const maxPending = 32 << 10
 

@@ -49,6 +49,7 @@ type response struct {
 
 	sent  bool // the head is sent
 	app   uint32
+	cut   bool // the handler has failed when a part of the answer was sent
 	small *smallBuffer
 	large *largeBuffer
 	buf   []byte // buf[headRoom:] is body not yet sent
@@ -295,12 +296,12 @@ func (w *response) sendLongHead() error {
 }
 
 // fail makes the answer one of 500 if nothing of it is sent yet, else one that
-// ends with an application status that is not zero.
+// is visibly cut short: see end.
 func (w *response) fail() {
 	w.mu.Lock()
 	fresh := !w.sent
 	if !fresh {
-		w.app = 1
+		w.app, w.cut = 1, true
 	} else {
 		w.wrote, w.header, w.written, w.hasType = false, nil, 0, false
 		if w.buf != nil {
@@ -325,6 +326,11 @@ func (w *response) end() {
 	if err == nil && w.length > w.written && w.bodied && !w.head {
 		w.req.log(slog.LevelWarn, "fcgi: the answer is shorter than its Content-Length", "declared", w.length, "written", w.written)
 		w.app = 1
+	}
+	if w.cut {
+		// Web servers do not look at appStatus: one that got an end would pass
+		// a page cut short off as a whole one.
+		w.req.c.shutIfAlone(w.req)
 	}
 	var stdoutEnd [headerLen]byte
 	putHeader(stdoutEnd[:], typeStdout, w.req.id, 0, 0)
