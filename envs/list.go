@@ -260,6 +260,8 @@ func (r *Registry) Inspect(ctx context.Context, parent string, i Info) Info {
 			return r.withState(i)
 		}
 	}
-	i.State, i.Reason = Broken, fault.As(err).Err.Error()
+	if i = r.withState(i); i.State != Broken {
+		i.State, i.Reason = Broken, fault.As(err).Err.Error()
+	}
 	return i
 }

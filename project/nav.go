@@ -90,7 +90,6 @@ func navigation(r *Request, bar string, offered []NavItem) ([]templates.NavItem,
 	slices.SortStableFunc(links, func(a, b navLink) int {
 		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.Name, b.Name))
 	})
-	markActive(r, links)
 	items := make([]templates.NavItem, len(links))
 	for i := range links {
 		items[i] = links[i].NavItem
@@ -141,17 +140,4 @@ func (n navRule) target(r *Request) string {
 		link += "?" + query
 	}
 	return link
-}
-
-// markActive marks the entry whose link is the longest prefix of the path.
-func markActive(r *Request, links []navLink) {
-	here, best := r.Href.Path(r.URL.Path), -1
-	for i, l := range links {
-		if strings.HasPrefix(here+"/", l.Href+"/") && (best < 0 || len(l.Href) > len(links[best].Href)) {
-			best = i
-		}
-	}
-	if best >= 0 {
-		links[best].Active = true
-	}
 }

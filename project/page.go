@@ -26,6 +26,7 @@ type Page struct {
 	Ctxtnav      []templates.Link
 	Alternates   []templates.Alternate
 	Robots       string
+	Nav          string // the navigation entry the page belongs to: "wiki"
 }
 
 var _ Reply = Page{}
@@ -44,7 +45,7 @@ const maxPooled = 1 << 20
 
 // Write implements [Reply].
 func (p Page) Write(w http.ResponseWriter, r *Request) error {
-	chrome, err := chromeOf(r)
+	chrome, err := chromeOf(r, p.Nav)
 	if err != nil {
 		return err
 	}
@@ -117,7 +118,7 @@ func usableHeader(name, value string) bool {
 func RenderFailure(ctx context.Context, buf *bytes.Buffer, r *Request, p templates.Problem) error {
 	of := *r
 	of.Request = r.WithContext(ctx)
-	chrome, err := chromeOf(&of)
+	chrome, err := chromeOf(&of, "")
 	if err != nil {
 		return err
 	}
@@ -162,8 +163,9 @@ var brands = envs.NewSlot(func(e *envs.Env) *brand {
 // Generator names the program on its pages.
 const Generator = "projhost"
 
-// chromeOf gathers what surrounds a page for r's user.
-func chromeOf(r *Request) (*templates.Chrome, error) {
+// chromeOf gathers what surrounds a page for r's user; nav names the
+// navigation entry the page belongs to, if any.
+func chromeOf(r *Request, nav string) (*templates.Chrome, error) {
 	b := brands.Get(r.Env)
 	c := &templates.Chrome{
 		Project: b.name, Descr: b.descr, FooterHTML: b.footer, Generator: Generator,
@@ -192,6 +194,9 @@ func chromeOf(r *Request) (*templates.Chrome, error) {
 		if item.Name == "help" {
 			c.Help = item.Href
 		}
+	}
+	for i := range c.Mainnav {
+		c.Mainnav[i].Active = c.Mainnav[i].Name == nav
 	}
 	return c, nil
 }

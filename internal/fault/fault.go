@@ -34,11 +34,10 @@ const (
 	Canceled
 )
 
-var kindNames = [...]string{"internal", "invalid", "not found", "denied", "method", "conflict", "too large", "busy", "canceled"}
-
 func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
+	names := [...]string{"internal", "invalid", "not found", "denied", "method", "conflict", "too large", "busy", "canceled"}
+	if int(k) < len(names) {
+		return names[k]
 	}
 	return fmt.Sprintf("kind %d", k)
 }

@@ -56,7 +56,7 @@ func view(r *project.Request) (project.Reply, error) {
 	case args.Get("format") == "txt":
 		return project.Text{FileName: name + ".txt", Body: v.Text}, nil
 	}
-	return show(r, v, number != 0)
+	return show(r, v, names, number != 0)
 }
 
 // checkArgs reads the version that is asked for, 0 for the newest, and refuses
@@ -84,7 +84,7 @@ func checkArgs(args url.Values) (number int, err error) {
 }
 
 // show makes the page of a version; asked says that it was named by number.
-func show(r *project.Request, v version, asked bool) (project.Reply, error) {
+func show(r *project.Request, v version, names pageNames, asked bool) (project.Reply, error) {
 	html, err := r.Site.Render(r, markup.Context{Realm: realm, ID: v.Name}, docs.Get(r.Env).of(v.Name, v.Text))
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func show(r *project.Request, v version, asked bool) (project.Reply, error) {
 		Author: author, Comment: v.Comment, OldVersion: asked,
 		Time: templates.Time{Text: v.Time.Format(timeLayout), Machine: v.Time.Format(time.RFC3339)},
 	}
-	page := project.Page{Title: v.Name, Body: pages.View(body), ContentClass: "wiki narrow", Ctxtnav: contextNav(r, v.Name)}
+	page := project.Page{Title: v.Name, Body: pages.View(body), ContentClass: "wiki narrow", Nav: "wiki", Ctxtnav: contextNav(r, v.Name, names)}
 	if v.Name == startPage {
 		page.Title = ""
 	}
@@ -141,14 +141,17 @@ func crumbs(r *project.Request, name string) []pages.Crumb {
 	return list
 }
 
-// contextNav is what else there is around a page.
-func contextNav(r *project.Request, name string) (list []templates.Link) {
+// contextNav is what else there is around a page. The index of pages is a page
+// itself, which Trac makes in every new project.
+func contextNav(r *project.Request, name string, names pageNames) (list []templates.Link) {
 	if i := strings.LastIndexByte(name, '/'); i >= 0 {
 		list = append(list, templates.Link{Label: "Up", Href: r.Href.Path("wiki", name[:i])})
 	}
-	return append(list,
-		templates.Link{Label: "Start Page", Href: r.Href.Path("wiki", startPage)},
-		templates.Link{Label: "Index", Href: r.Href.Path("wiki", "TitleIndex")})
+	list = append(list, templates.Link{Label: "Start Page", Href: r.Href.Path("wiki", startPage)})
+	if names.has(indexPage) {
+		list = append(list, templates.Link{Label: "Index", Href: r.Href.Path("wiki", indexPage)})
+	}
+	return list
 }
 
 // missing answers for a page that is not there, with pages that may be meant.
@@ -171,7 +174,7 @@ func missing(r *project.Request, name string, names pageNames) project.Reply {
 			body.Related = append(body.Related, l)
 		}
 	}
-	return project.Page{Title: name, Status: 404, Body: pages.Missing(body), ContentClass: "wiki", Ctxtnav: contextNav(r, name), Robots: "noindex, nofollow"}
+	return project.Page{Title: name, Status: 404, Body: pages.Missing(body), ContentClass: "wiki", Nav: "wiki", Ctxtnav: contextNav(r, name, names), Robots: "noindex, nofollow"}
 }
 
 // docs holds each environment's parsed pages.

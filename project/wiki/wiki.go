@@ -16,6 +16,9 @@ const startPage = "WikiStart"
 // guidePage is the page the navigation calls help.
 const guidePage = "TracGuide"
 
+// indexPage lists all pages, by its macro.
+const indexPage = "TitleIndex"
+
 const realm = "wiki"
 
 // The actions this module asks for.

@@ -1,0 +1,98 @@
+// Command projhost hosts any number of Trac-compatible project environments
+// from one process.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"projhost/project"
+	"projhost/project/chrome"
+	"projhost/project/wiki"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// modules are the rooms of the house. A new module is one line here.
+func modules() []project.Module {
+	return []project.Module{
+		chrome.Module{},
+		wiki.Module{},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if !errors.Is(err, errQuiet) {
+		_, _ = fmt.Fprintln(stderr, "projhost: "+firstLine(err))
+	}
+	if errors.Is(err, errFailed) || errors.Is(err, errQuiet) {
+		return exitFailure
+	}
+	return exitUsage
+}
+
+// errFailed marks a failure of the work, as against one of the command line.
+var errFailed = errors.New("failed")
+
+// errQuiet is a failure that has been reported already.
+var errQuiet = errors.New("reported")
+
+type failure struct{ error }
+
+func (f failure) Is(target error) bool { return target == errFailed }
+func (f failure) Unwrap() error        { return f.error }
+
+// failed marks err as a failure of the work; nil stays nil.
+func failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure{err}
+}
+
+func firstLine(err error) string {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "projhost",
+		Short:         "Host any number of Trac project environments from one process",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(serveCommand(), listCommand(), checkCommand(), demoCommand(), versionCommand())
+	return root
+}

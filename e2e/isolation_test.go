@@ -1,0 +1,288 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"projhost/dispatch"
+	"projhost/envs"
+	"projhost/front/fcgi"
+	"projhost/front/gateway"
+	"projhost/project"
+	"projhost/project/chrome"
+	"projhost/project/wiki"
+	"projhost/testenvs"
+)
+
+// Sizes of the isolation test.
+const (
+	isolationEnvs    = 200
+	isolationOpen    = 40 // fewer than there are, so that they are evicted all the time
+	isolationClients = 64
+	isolationRounds  = 30 // for each client
+)
+
+// isolated is a host whose every environment has a canary of its own in its
+// pages, its footer, its static files and its settings.
+type isolated struct {
+	parent, socket string
+	names          []string
+}
+
+func newIsolated(t *testing.T) *isolated {
+	x := &isolated{parent: testenvs.Parent(t), socket: filepath.Join(t.TempDir(), "s")}
+	for i := range isolationEnvs {
+		x.names = append(x.names, fmt.Sprintf("env-%03d-é", i))
+	}
+	var wg sync.WaitGroup
+	for _, half := range [][]string{x.names[:isolationEnvs/2], x.names[isolationEnvs/2:]} {
+		wg.Go(func() {
+			for _, name := range half {
+				dir := testenvs.Make(t, x.parent, name, map[string]map[string]string{
+					"http-headers": {"x-canary": testenvs.Canary(name)},
+				})
+				if err := os.WriteFile(filepath.Join(dir, "htdocs", "own.txt"), []byte(testenvs.Canary(name)), 0o644); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	r := testenvs.Registry(t, x.parent, envs.Options{MaxOpen: isolationOpen, MaxQueue: 1000, QueueWait: 20 * time.Second})
+	h := dispatch.New(dispatch.Options{
+		Registry: r, Site: project.NewSite(chrome.Module{}, wiki.Module{}),
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
+	l, err := net.Listen("unix", x.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() {
+		s := &fcgi.Server{Handler: h, Listener: gateway.Listener{Name: "test"}, Log: slog.New(slog.DiscardHandler)}
+		served <- s.Serve(ctx, l)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Errorf("serving: %v", err)
+		}
+	})
+	return x
+}
+
+// question is a page of an environment and how to tell that the answer is right.
+type question struct {
+	name, path string
+	status     int
+}
+
+func (x *isolated) ask(rng *rand.Rand) question {
+	name := x.names[rng.IntN(len(x.names))]
+	switch rng.IntN(8) {
+	case 0:
+		return question{name, "/wiki/SecondPage", 200}
+	case 1:
+		return question{name, "/wiki/Größe/Übersicht", 200}
+	case 2:
+		return question{name, "/wiki/NoSuchPage", 404}
+	case 3:
+		return question{name, "/chrome/site/own.txt", 200}
+	case 4:
+		return question{name, "/no/such/handler", 404}
+	case 5:
+		return question{name, "/wiki/WikiStart?format=txt", 200}
+	default:
+		return question{name, "/wiki", 200}
+	}
+}
+
+// params send half of the questions by the environment itself, half by its parent.
+func (x *isolated) params(q question, rng *rand.Rand) map[string]string {
+	path, query, _ := strings.Cut(q.path, "?")
+	if rng.IntN(2) == 0 {
+		p := nginxParams(path, query)
+		p["TRAC_ENV"] = filepath.Join(x.parent, q.name)
+		return p
+	}
+	p := nginxParams("/"+q.name+path, query)
+	p["TRAC_ENV_PARENT_DIR"] = x.parent
+	return p
+}
+
+// check finds the question's canary in the answer, and no other.
+func (q question) check(a answer) error {
+	if a.status != q.status {
+		return fmt.Errorf("%s%s: status %d, want %d", q.name, q.path, a.status, q.status)
+	}
+	own := testenvs.Canary(q.name)
+	if !strings.Contains(a.body, own) {
+		return fmt.Errorf("%s%s: the answer is without its canary", q.name, q.path)
+	}
+	text := a.body
+	for _, values := range a.header {
+		text += " " + strings.Join(values, " ")
+	}
+	if rest := strings.ReplaceAll(text, own, ""); strings.Contains(rest, "canary-") {
+		return fmt.Errorf("%s%s: the answer holds a canary of another project", q.name, q.path)
+	}
+	return nil
+}
+
+// TestIsolation hits many environments at once, over kept and multiplexed
+// connections, with aborts, ids used again, evictions and changing settings:
+// each answer must be of its own project and of no other.
+func TestIsolation(t *testing.T) {
+	x := newIsolated(t)
+	done := make(chan struct{})
+	var touching sync.WaitGroup
+	touching.Go(func() { x.changeSettings(t, done) })
+	var answered, aborted atomic.Int64
+	var wg sync.WaitGroup
+	for i := range isolationClients {
+		wg.Go(func() {
+			c := &canaryClient{x: x, rng: rand.New(rand.NewPCG(1, uint64(i))), t: t, answered: &answered, aborted: &aborted}
+			c.run()
+		})
+	}
+	wg.Wait()
+	close(done)
+	touching.Wait()
+	t.Logf("%d answers checked, %d requests aborted", answered.Load(), aborted.Load())
+	if answered.Load() < isolationClients*isolationRounds/2 || aborted.Load() == 0 {
+		t.Errorf("only %d answers and %d aborts: the test did not do its work", answered.Load(), aborted.Load())
+	}
+}
+
+// changeSettings rewrites trac.ini files so that environments reload.
+func (x *isolated) changeSettings(t *testing.T, done <-chan struct{}) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	for n := 0; ; n++ {
+		select {
+		case <-done:
+			return
+		case <-time.After(time.Millisecond):
+		}
+		ini := filepath.Join(x.parent, x.names[rng.IntN(len(x.names))], "conf", "trac.ini")
+		text, err := os.ReadFile(ini)
+		if err == nil {
+			base, _, _ := strings.Cut(string(text), "\n[changed]")
+			err = os.WriteFile(ini+".new", fmt.Appendf(nil, "%s\n[changed]\nn = %d\n", base, n), 0o644)
+		}
+		if err == nil {
+			err = os.Rename(ini+".new", ini)
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+	}
+}
+
+// canaryClient is one web server worker with one connection at a time.
+type canaryClient struct {
+	x                 *isolated
+	rng               *rand.Rand
+	t                 *testing.T
+	conn              *fcgiConn
+	answered, aborted *atomic.Int64
+}
+
+func (c *canaryClient) run() {
+	c.conn = dialFCGI(c.t, "unix", c.x.socket)
+	defer func() { c.conn.close() }()
+	for range isolationRounds {
+		var err error
+		switch c.rng.IntN(10) {
+		case 0, 1, 2:
+			err = c.several(2 + c.rng.IntN(6))
+		case 3:
+			err = c.abort()
+		case 4:
+			c.hangUp()
+		default:
+			err = c.one(1)
+		}
+		if err != nil {
+			c.t.Error(err)
+			return
+		}
+	}
+}
+
+// one asks one question on an id that is used again and again.
+func (c *canaryClient) one(id uint16) error {
+	q := c.x.ask(c.rng)
+	a, err := c.conn.get(id, c.x.params(q, c.rng))
+	if err != nil {
+		return fmt.Errorf("%s%s: %w", q.name, q.path, err)
+	}
+	c.answered.Add(1)
+	return q.check(a)
+}
+
+// several asks questions at once on one connection.
+func (c *canaryClient) several(n int) error {
+	questions, pending := make([]question, n), make([]*fcgiPending, n)
+	for i := range n {
+		questions[i] = c.x.ask(c.rng)
+		var err error
+		if pending[i], err = c.conn.start(uint16(i+1), c.x.params(questions[i], c.rng)); err != nil {
+			return err
+		}
+	}
+	for i, p := range pending {
+		a, err := p.answer()
+		if err != nil {
+			return err
+		}
+		if err := questions[i].check(a); err != nil {
+			return err
+		}
+		c.answered.Add(1)
+	}
+	return nil
+}
+
+// abort gives a request up and asks for another project on the same id at
+// once: the first one's answer must not come as the second one's.
+func (c *canaryClient) abort() error {
+	q := c.x.ask(c.rng)
+	p, err := c.conn.start(1, c.x.params(q, c.rng))
+	if err != nil {
+		return err
+	}
+	if err := c.conn.abort(1); err != nil {
+		return err
+	}
+	a, err := p.answer()
+	c.aborted.Add(1)
+	if err == nil && a.status == q.status {
+		err = q.check(a) // it was quicker than the abort
+	}
+	if err != nil && errors.Is(err, errOverloaded) {
+		return err
+	}
+	return c.one(1)
+}
+
+// hangUp closes the connection in the middle of a request.
+func (c *canaryClient) hangUp() {
+	q := c.x.ask(c.rng)
+	_, _ = c.conn.start(1, c.x.params(q, c.rng))
+	c.conn.close()
+	c.aborted.Add(1)
+	c.conn = dialFCGI(c.t, "unix", c.x.socket)
+}
