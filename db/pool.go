@@ -142,14 +142,26 @@ func (d *DB) openReader() (*conn, error) {
 			return nil, err
 		}
 	}
-	if _, statErr := os.Stat(path + "-wal"); statErr == nil && err == nil {
-		return c, nil
-	} else if statErr == nil {
+	if _, statErr := os.Stat(path + "-wal"); statErr != nil {
+		_ = c.close()
+		return d.openImmutable()
+	}
+	if err == nil && d.lockless() {
+		err = &problem{is: ErrBusy, err: errors.New("another program began to write to it")}
+	}
+	if err != nil {
 		_ = c.close()
 		return nil, err
 	}
-	_ = c.close()
-	return d.openImmutable()
+	return c, nil
+}
+
+// lockless says whether connections without locks are open still. To close one
+// drops the locks of others that were opened meanwhile.
+func (d *DB) lockless() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.immutable > 0
 }
 
 // openImmutable opens the file without locks. The connection is used only
