@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -456,6 +457,48 @@ func TestContextStopsQuery(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestContextsEndAtAnyTime ends transactions at random moments: each does all
+// or nothing, and the connections stay good.
+func TestContextsEndAtAnyTime(t *testing.T) {
+	d := open(t, environment(t), "sqlite:db/trac.db?synchronous=off", db.Options{})
+	must(t, d.Write(t.Context(), func(tx *db.Tx) error { return tx.Changed("k") }))
+	var wg sync.WaitGroup
+	var written atomic.Int64
+	for range 6 {
+		wg.Go(func() {
+			for range 100 {
+				ctx, cancel := context.WithTimeout(t.Context(), rand.N(3*time.Millisecond))
+				err := d.Write(ctx, func(tx *db.Tx) error { return tx.Changed("k") })
+				if err == nil {
+					written.Add(1)
+				} else if !errors.Is(err, context.DeadlineExceeded) {
+					t.Error("write:", err)
+				}
+				err = d.Read(ctx, func(tx *db.Tx) error {
+					n := 0
+					err := tx.Each(func(db.Row) error { n++; return nil }, "SELECT a.name FROM enum a, enum b, enum c")
+					if err == nil && n != 13*13*13 {
+						t.Errorf("%d rows", n)
+					}
+					return err
+				})
+				cancel()
+				if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+					t.Error("read:", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	must(t, d.Read(t.Context(), func(tx *db.Tx) error {
+		g, err := tx.Generation("k")
+		if g != written.Load() {
+			t.Errorf("generation %d after %d changes", g, written.Load())
+		}
+		return err
+	}))
 }
 
 func TestContextStopsWaiting(t *testing.T) {

@@ -19,6 +19,11 @@ import (
 // This file is the only one that knows the SQLite library: SQLite itself,
 // translated to Go, called by its C interface (https://sqlite.org/c3ref).
 // Memory that SQLite sees is its own, never Go's.
+//
+// database/sql and its driver are not used: measured side by side, they made a
+// transaction of two small queries and a list of 100 rows cost five times as
+// much, and an open database take 1.6 times the memory. Nor do they tell
+// whether a file is in WAL mode before anything is done about it.
 
 // openMode is how a connection is opened.
 type openMode uint8
@@ -206,6 +211,7 @@ func (c *conn) bound() {
 	if !c.bounded {
 		c.bounded = true
 		_ = c.exec(fmt.Sprintf("PRAGMA cache_size = -%d", cacheSize))
+		c.forgetAll()
 	}
 }
 
@@ -288,6 +294,17 @@ func (c *conn) forget() {
 	if s := c.statements[oldest]; s != nil {
 		sqlite.Xsqlite3_finalize(c.tls, s.p)
 		delete(c.statements, oldest)
+	}
+}
+
+// forgetAll drops all statements, to give back the memory of those that a
+// connection needs only at its beginning.
+func (c *conn) forgetAll() {
+	for query, s := range c.statements {
+		if !s.busy {
+			sqlite.Xsqlite3_finalize(c.tls, s.p)
+			delete(c.statements, query)
+		}
 	}
 }
 
