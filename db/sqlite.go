@@ -22,7 +22,7 @@ import (
 //
 // database/sql and its driver are not used: measured side by side, they made a
 // transaction of two small queries and a list of 100 rows cost five times as
-// much, and an open database take 1.6 times the memory. Nor do they tell
+// much, and an open database take twice the memory. Nor do they tell
 // whether a file is in WAL mode before anything is done about it.
 
 // openMode is how a connection is opened.
