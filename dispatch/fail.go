@@ -14,6 +14,10 @@ import (
 	"projhost/templates"
 )
 
+// statusCanceled is what nginx logs for a client that went away. Nobody reads
+// the answer.
+const statusCanceled = 499
+
 // answer is what a kind of failure looks like over HTTP.
 type answer struct {
 	status  int
@@ -39,8 +43,7 @@ func answerTo(k fault.Kind) answer {
 	case fault.Busy:
 		return answer{http.StatusServiceUnavailable, "This cannot be answered at the moment.", slog.LevelWarn}
 	case fault.Canceled:
-		// Nobody reads it; 499 is what nginx logs for a client that went away.
-		return answer{499, "The request was given up.", slog.LevelInfo}
+		return answer{statusCanceled, "The request was given up.", slog.LevelInfo}
 	default:
 		return answer{http.StatusInternalServerError, "Something went wrong on the server. It has been logged.", slog.LevelError}
 	}
@@ -101,7 +104,7 @@ const errorPageTime = 5 * time.Second
 // projectPage renders a failure inside the project's chrome, if there is a
 // project and its chrome can be made.
 func (h *Host) projectPage(buf *bytes.Buffer, t *trace, p templates.Problem) bool {
-	if t.request == nil {
+	if t.request == nil || p.Status == statusCanceled {
 		return false
 	}
 	// The request's own context may have ended; the page needs a moment more.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -291,6 +292,37 @@ func TestOneProjectByVariable(t *testing.T) {
 	}
 }
 
+// TestDocumentedConfiguration runs every location that README.md and
+// docs/deploying.md show for nginx, with nginx's own fastcgi_params.
+func TestDocumentedConfiguration(t *testing.T) {
+	parent := testenvs.Parent(t, "lighthouse")
+	locations := 0
+	for _, doc := range []string{"../README.md", "../docs/deploying.md"} {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?s)location (/\S*) \{.*?\n *\}`).FindAllStringSubmatch(string(text), -1) {
+			locations++
+			t.Run(fmt.Sprintf("%s location %s", filepath.Base(doc), m[1]), func(t *testing.T) {
+				x := host(t, parent, true, strings.ReplaceAll(m[0], "/srv/trac", parent))
+				path := "/lighthouse/wiki/SecondPage"
+				if m[1] != "/" {
+					path = m[1] + "/wiki/SecondPage" // it names the environment
+				}
+				resp, body := get(t, x.url+path)
+				if resp.StatusCode != 200 || !strings.Contains(body, testenvs.Canary("lighthouse")) ||
+					!strings.Contains(body, `href="`+strings.TrimSuffix(path, "/SecondPage")+`"`) {
+					t.Errorf("%s: status %d:\n%s", path, resp.StatusCode, body)
+				}
+			})
+		}
+	}
+	if locations < 3 {
+		t.Errorf("only %d locations were found in the documents", locations)
+	}
+}
+
 // TestUserComesFromTheWebServerOnly: REMOTE_USER is believed as a variable
 // and never as a header.
 func TestUserComesFromTheWebServerOnly(t *testing.T) {
@@ -410,10 +442,15 @@ func TestRestartUnderLoad(t *testing.T) {
 	defer func() { _ = file.Close() }()
 	// File returns a blocking descriptor; the program sets what it needs.
 	launch := func() *process {
-		cmd := exec.Command(program(), "serve", "--listen", "fcgi+fd:0", "--env-parent-dir", parent, "--log-level", "warn")
+		cmd := exec.Command(program(), "serve", "--listen", "fcgi+fd:0", "--env-parent-dir", parent)
 		cmd.Stdin = file
 		p := startCmd(t, cmd)
-		p.waitReady(socket)
+		// os/exec makes the descriptor a blocking one, for all who share it; the
+		// former process could not leave its accept.
+		if err := syscall.SetNonblock(int(file.Fd()), true); err != nil {
+			t.Fatal(err)
+		}
+		p.waitReady()
 		return p
 	}
 	current := launch()
@@ -465,27 +502,17 @@ func TestRestartUnderLoad(t *testing.T) {
 	}
 }
 
-// waitReady waits until the process itself has begun to accept, which a
-// connect to an inherited socket does not tell.
-func (p *process) waitReady(socket string) {
+// waitReady waits until the program says that it serves: connecting to a socket
+// it shares with others would not tell.
+func (p *process) waitReady() {
 	p.t.Helper()
-	inode := func() bool {
-		// The program closes its copy of nothing and logs nothing at this level:
-		// that it reads a request is the proof.
-		c, err := net.Dial("unix", socket)
-		if err != nil {
-			return false
+	for range 600 {
+		if strings.Contains(p.out.String(), "msg=ready") {
+			return
 		}
-		defer func() { _ = c.Close() }()
-		return p.cmd.Process.Signal(syscall.Signal(0)) == nil
+		time.Sleep(50 * time.Millisecond)
 	}
-	for range 100 {
-		if inode() {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	time.Sleep(300 * time.Millisecond)
+	p.t.Fatalf("the program is not ready after 30 s:\n%s", p.out.String())
 }
 
 func write(t *testing.T, path, text string) {

@@ -220,6 +220,11 @@ http {
 }
 `, user, dir, upstream, keepalive, keepConn, address, server)
 	write(t, filepath.Join(dir, "params"), nginxParamsFile)
+	stock, err := os.ReadFile("/etc/nginx/fastcgi_params") // what "include fastcgi_params;" means to a user
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "fastcgi_params"), string(stock))
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -106,8 +107,11 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 		go func() { _, _ = r.List(ctx, parent) }()
 	}
 	host := newHost(r, settings, roots, f.limits.request, log)
-	log.Info("serving", "version", version, "listen", listen, "roots", roots)
-	err = front.Serve(ctx, host, f.limits.options(log), addrs...)
+	options := f.limits.options(log)
+	options.Ready = func([]net.Addr) {
+		log.Info("ready", "version", version, "listen", listen, "roots", roots)
+	}
+	err = front.Serve(ctx, host, options, addrs...)
 	// The requests have ended; what is left is to close their environments.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
