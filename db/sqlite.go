@@ -343,7 +343,8 @@ func (s *stmt) bind(args []any) error {
 		return misuse(fmt.Sprintf("%d arguments for %d places", len(args), s.args))
 	}
 	for i, a := range args {
-		rc, place := int32(sqlite.SQLITE_OK), int32(i+1)
+		var rc int32
+		place := int32(i + 1)
 		switch a := a.(type) {
 		case nil:
 			rc = sqlite.Xsqlite3_bind_null(s.c.tls, s.p, place)

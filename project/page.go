@@ -133,7 +133,6 @@ type brand struct {
 	name, descr, footer string
 	icon, logoSrc       string
 	logo                *templates.Logo
-	robots              string
 }
 
 var brands = envs.NewSlot(func(e *envs.Env) *brand {

@@ -306,7 +306,7 @@ func (c *conn) linger() {
 func (c *conn) wakeReader() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.nc.SetReadDeadline(time.Unix(1, 0))
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // fails on a closed connection, which wakes too
 }
 
 // farewellTimeout is how long an idle connection is still listened to when the

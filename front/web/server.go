@@ -89,7 +89,7 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 	select {
 	case <-ctx.Done():
 		err := s.drain(ctx, hs, cancel)
-		<-failed
+		<-failed //nolint:errcheck // only that the listener was closed
 		return err
 	case err := <-failed:
 		err = fmt.Errorf("web: accept: %w", err)

@@ -82,8 +82,8 @@ func TestOutsideImports(t *testing.T) {
 	only := map[string][]string{
 		"github.com/go-chi/chi":        {"dispatch"},
 		"gopkg.in/ini.v1":              {"envs/tracini"},
-		"zombiezen.com/go/sqlite":      {"db"},
 		"modernc.org/sqlite":           {"db"},
+		"modernc.org/libc":             {"db"},
 		"database/sql":                 {"db"},
 		"github.com/a-h/templ":         {"templates/...", "project/..."},
 		"github.com/spf13/cobra":       {"cmd/projhost"},
