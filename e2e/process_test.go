@@ -26,6 +26,15 @@ const binEnv = "PROJHOST_TEST_BIN"
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		if was, err := benchServer(); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, err)
+			return 1
+		} else if was {
+			return 0
+		}
+		if os.Getenv(binEnv) != "" {
+			return m.Run() // scripts/bench has built the program to be measured
+		}
 		dir, err := os.MkdirTemp("", "projhost-e2e-")
 		if err == nil {
 			defer func() { _ = os.RemoveAll(dir) }()
