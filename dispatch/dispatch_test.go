@@ -130,9 +130,13 @@ func TestTimeIsBounded(t *testing.T) {
 
 func TestOnlyGetAndHead(t *testing.T) {
 	h := newHost(t, nil, nil, "one")
-	for _, path := range []string{"/one/wiki", "/"} {
-		if w := h.Do(httptest.NewRequest(http.MethodPost, path, nil)); w.Code != 405 {
-			t.Errorf("POST %s: status %d, want 405", path, w.Code)
+	for _, path := range []string{"/one", "/one/", "/one/wiki", "/one/wiki/SecondPage", "/one/chrome/common/css/trac.css", "/"} {
+		w := h.Do(httptest.NewRequest(http.MethodPost, path, nil))
+		if w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
+			t.Errorf("POST %s: status %d, Allow %q", path, w.Code, w.Header().Get("Allow"))
+		}
+		if w := h.Do(httptest.NewRequest(http.MethodHead, path, nil)); w.Code != 200 {
+			t.Errorf("HEAD %s: status %d", path, w.Code)
 		}
 	}
 }

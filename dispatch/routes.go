@@ -19,10 +19,23 @@ func (h *Host) routeTable() chi.Router {
 	for _, m := range h.options.Site.Modules() {
 		m.Routes(router{mux, h})
 	}
-	mux.Get("/", h.adapt(start))
+	router{mux, h}.Get("/", start)
 	mux.NotFound(h.adapt(h.notFound))
-	mux.MethodNotAllowed(h.adapt(notAllowed))
+	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", strings.Join(methodsOf(mux, r.URL.Path), ", "))
+		h.adapt(notAllowed)(w, r)
+	})
 	return mux
+}
+
+// methodsOf are the methods that a path has (RFC 9110 section 10.2.1).
+func methodsOf(mux *chi.Mux, path string) (list []string) {
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		if mux.Match(chi.NewRouteContext(), m, path) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // router is what a module sees of the table.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,17 @@ func demo(ctx context.Context, dir, address string, stdout, stderr io.Writer) er
 		return err
 	}
 	socket := filepath.Join(dir, "projhost.sock")
-	_, err = fmt.Fprintf(stdout, `Three projects are in %s.
+	f := hostFlags{parent: projects, logFormat: "text", logLevel: "warn"}
+	f.ready = func() { _, _ = fmt.Fprintf(stdout, demoText, projects, address, socket) }
+	err = f.serve(ctx, []string{"http://" + address, "fcgi+unix:" + socket}, stderr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; choose another address with --http", err)
+	}
+	return err
+}
+
+// demoText tells where the demonstration is and what to do with it.
+const demoText = `Three projects are in %s.
 
   HTTP     http://%s/
   FastCGI  %s
@@ -54,13 +65,7 @@ Open the first address in a browser. To try the second, point a web server at
 it: README.md has a table of them. Change a project's conf/trac.ini or add a
 directory, and reload the page. Ctrl-C stops the demonstration; run it again
 and the projects are as you left them.
-`, projects, address, socket)
-	if err != nil {
-		return err
-	}
-	f := hostFlags{parent: projects, logFormat: "text", logLevel: "warn"}
-	return f.serve(ctx, []string{"http://" + address, "fcgi+unix:" + socket}, stderr)
-}
+`
 
 // makeDemo makes those projects of the demonstration that are not there yet.
 func makeDemo(ctx context.Context, dir string) error {

@@ -32,6 +32,7 @@ type hostFlags struct {
 	logFormat     string
 	logLevel      string
 	limits        limitFlags
+	ready         func() // called when all listeners accept; may be nil
 }
 
 // where adds the flags that name environments.

@@ -110,6 +110,9 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 	options := f.limits.options(log)
 	options.Ready = func([]net.Addr) {
 		log.Info("ready", "version", version, "listen", listen, "roots", roots)
+		if f.ready != nil {
+			f.ready()
+		}
 	}
 	err = front.Serve(ctx, host, options, addrs...)
 	// The requests have ended; what is left is to close their environments.
