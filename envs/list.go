@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"projhost/envs/tracini"
@@ -62,7 +62,7 @@ func (r *Registry) List(ctx context.Context, parent string) (iter.Seq[Info], err
 	}
 	return func(yield func(Info) bool) {
 		for i := range infos {
-			if !yield(r.withState(infos[i].Info)) {
+			if !yield(r.withState(infos[i].verified())) {
 				return
 			}
 		}
@@ -72,7 +72,7 @@ func (r *Registry) List(ctx context.Context, parent string) (iter.Seq[Info], err
 // withState adds what is known of an environment that has been asked for.
 func (r *Registry) withState(i Info) Info {
 	e := r.known(i.Dir)
-	if e == nil || i.State == Broken {
+	if e == nil {
 		return i
 	}
 	e.mu.Lock()
@@ -109,12 +109,79 @@ type listing struct {
 	at      time.Time
 	err     error
 	running chan struct{} // closed when the running scan ends; nil if none runs
+
+	verifying atomic.Bool
 }
 
 // scanned is an environment and the files its Info was read from.
 type scanned struct {
 	Info
-	files []watched
+	files   []watched
+	verdict *atomic.Pointer[verdict] // shared by all scans that find the files unchanged
+}
+
+// verdict is the outcome of opening an environment once, to see whether it can
+// be: a file that is no database looks like any other from outside.
+type verdict struct {
+	version int
+	reason  string // why it cannot be opened; "" if it can
+	at      time.Time
+}
+
+// verified is the scan's info, with what opening it has shown.
+func (s *scanned) verified() Info {
+	i := s.Info
+	if v := s.verdict.Load(); v != nil && i.State != Broken {
+		i.Version = v.version
+		if v.reason != "" {
+			i.State, i.Reason = Broken, v.reason
+		}
+	}
+	return i
+}
+
+// verifyAgainAfter is how long a bad verdict stands.
+const verifyAgainAfter = time.Minute
+
+// verifyShare bounds what verifying takes of a core: one part in so many.
+const verifyShare = 20
+
+// verify opens the environments of a listing that nobody has asked for yet, one
+// at a time and at leisure, and closes each at once.
+func (l *listing) verify(r *Registry) {
+	defer l.verifying.Store(false)
+	l.mu.Lock()
+	list := l.scanned
+	l.mu.Unlock()
+	for i := range list {
+		s := &list[i]
+		v := s.verdict.Load()
+		if s.State == Broken || r.known(s.Dir) != nil || v != nil && (v.reason == "" || time.Since(v.at) < verifyAgainAfter) {
+			continue
+		}
+		began := time.Now()
+		s.verdict.Store(r.try(Location{s.Dir}))
+		select {
+		case <-r.stopped.Done():
+			return
+		case <-time.After(verifyShare * time.Since(began)):
+		}
+	}
+}
+
+// try opens and closes an environment.
+func (r *Registry) try(l Location) *verdict {
+	ctx, cancel := context.WithTimeout(r.stopped, r.options.OpenTimeout)
+	defer cancel()
+	e, err := r.open(ctx, l)
+	if err != nil {
+		if r.stopped.Err() == nil {
+			r.options.Log.Warn("environment cannot be opened", "env", l.Name(), "dir", l.dir, "error", err)
+		}
+		return &verdict{reason: err.Error(), at: time.Now()}
+	}
+	e.close()
+	return &verdict{version: e.version, at: time.Now()}
 }
 
 type watched struct {
@@ -132,7 +199,7 @@ func (l *listing) get(ctx context.Context, r *Registry) ([]scanned, error) {
 	}
 	if l.running == nil {
 		l.running = make(chan struct{})
-		go l.scan(r.options.Log)
+		go l.scan(r)
 	}
 	running := l.running
 	l.mu.Unlock()
@@ -154,7 +221,8 @@ func (l *listing) get(ctx context.Context, r *Registry) ([]scanned, error) {
 	}
 }
 
-func (l *listing) scan(log *slog.Logger) {
+// scan reads the directory anew, then has what is new in it verified.
+func (l *listing) scan(r *Registry) {
 	l.mu.Lock()
 	before := make(map[string]*scanned, len(l.scanned))
 	for i := range l.scanned {
@@ -163,13 +231,16 @@ func (l *listing) scan(log *slog.Logger) {
 	l.mu.Unlock()
 	found, err := scanParent(l.parent, before)
 	if err != nil {
-		log.Error("listing environments", "parent", l.parent, "error", err)
+		r.options.Log.Error("listing environments", "parent", l.parent, "error", err)
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.scanned, l.err, l.at = found, err, time.Now()
 	close(l.running)
 	l.running = nil
+	l.mu.Unlock()
+	if l.verifying.CompareAndSwap(false, true) {
+		l.verify(r)
+	}
 }
 
 // scanParent reads a parent directory; of environments whose files are as they
@@ -221,6 +292,7 @@ func scanOne(parent, name string) (s scanned, ok bool) {
 		return s, false
 	}
 	s.Info = Info{Name: name, Dir: dir, Title: name, State: Closed}
+	s.verdict = new(atomic.Pointer[verdict])
 	// VERSION is watched as the parent names it: a link may be turned elsewhere.
 	files := []string{filepath.Join(parent, name, versionFile), filepath.Join(dir, configFile)}
 	config, err := tracini.Load(filepath.Join(dir, configFile))

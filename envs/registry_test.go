@@ -405,6 +405,27 @@ func TestListIsSortedAndHidesWhatIsNone(t *testing.T) {
 	}
 }
 
+// TestListVerifiesAtLeisure: what only opening shows is in the listing soon,
+// though nobody has asked for the project.
+func TestListVerifiesAtLeisure(t *testing.T) {
+	r, parent := testenvs.New(t, "good", "bad")
+	must(t, breakages(filepath.Join(parent, "bad"))["not a database"]())
+	eventually(t, "the listing names the broken one", func() bool {
+		list, err := r.List(t.Context(), parent)
+		must(t, err)
+		right := 0
+		for i := range list {
+			if i.Name == "bad" && i.State == envs.Broken && i.Reason != "" || i.Name == "good" && i.State == envs.Closed && i.Version == 45 {
+				right++
+			}
+		}
+		return right == 2
+	})
+	if n := r.OpenCount(); n != 0 {
+		t.Errorf("%d environments are left open", n)
+	}
+}
+
 func TestCreateIsAllOrNothing(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "one")
