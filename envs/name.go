@@ -41,6 +41,7 @@ func CheckName(name string) error {
 		switch {
 		case c == '/' || c == '\\':
 			return fmt.Errorf("project name %q holds a path separator", name)
+		case ' ' <= c && c <= '~': // printable ASCII, without a look into the tables
 		case unicode.Is(unicode.Cc, c), unicode.Is(unicode.Cf, c), unicode.Is(unicode.Zl, c), unicode.Is(unicode.Zp, c):
 			return fmt.Errorf("project name %q holds the invisible character %U", name, c)
 		}
