@@ -36,10 +36,11 @@ type flight struct {
 // broken is a failure that is not tried again before until, unless the files
 // it came from change.
 type broken struct {
-	err   error
-	until time.Time
-	delay time.Duration
-	files fileSet
+	err    error
+	until  time.Time
+	delay  time.Duration
+	files  fileSet
+	looked time.Time // when files was last compared with the disk
 }
 
 // fileSet is the state of the files that decide whether an environment opens.
@@ -65,7 +66,7 @@ func (e *entry) current(ctx context.Context, r *Registry) (*Env, error) {
 			e.mu.Unlock()
 			return env, nil
 		}
-		if e.env == nil && e.broken != nil && now.Before(e.broken.until) && !e.broken.mended(e.loc.dir, now, r.options.Recheck) {
+		if e.env == nil && e.broken.stands(now) && now.Sub(e.broken.looked) < r.options.Recheck {
 			err := e.broken.fault(now)
 			e.mu.Unlock()
 			return nil, err
@@ -112,9 +113,18 @@ func (e *entry) fly(r *Registry, f *flight) {
 	f.err = e.check(ctx, r, env)
 }
 
-// openFirst opens a closed environment.
+// openFirst opens a closed environment. One that is quarantined is tried again
+// before its time only if its files have changed.
 func (e *entry) openFirst(ctx context.Context, r *Registry) error {
 	files := filesOf(e.loc.dir)
+	e.mu.Lock()
+	if now := time.Now(); e.broken.stands(now) && e.broken.files == files {
+		e.broken.looked = now
+		err := e.broken.fault(now)
+		e.mu.Unlock()
+		return err
+	}
+	e.mu.Unlock()
 	env, err := r.openCounted(ctx, e.loc)
 	now := time.Now()
 	e.mu.Lock()
@@ -286,14 +296,11 @@ func (b *broken) again(err error, now time.Time, files fileSet) *broken {
 	if b != nil && b.files == files {
 		delay = min(2*b.delay, lastBackoff)
 	}
-	return &broken{err: err, until: now.Add(delay), delay: delay, files: files}
+	return &broken{err: err, until: now.Add(delay), delay: delay, files: files, looked: now}
 }
 
-// mended tells whether the files have changed since the failure, so that
-// trying again at once makes sense.
-func (b *broken) mended(dir string, now time.Time, recheck time.Duration) bool {
-	return now.Sub(b.until.Add(-b.delay)) >= recheck && filesOf(dir) != b.files
-}
+// stands is true while the failure is not to be tried again.
+func (b *broken) stands(now time.Time) bool { return b != nil && now.Before(b.until) }
 
 // ErrBroken is in the chain of every error about an environment that is out of
 // order.

@@ -22,6 +22,10 @@ import (
 // timeLayout is how moments are shown, always in UTC.
 const timeLayout = "2006-01-02 15:04 MST"
 
+// maxText bounds the text that is rendered, in bytes: sixteen times what Trac
+// lets its editor save.
+const maxText = 4 << 20
+
 // view answers a wiki page's address: the page, one of its versions, or its
 // text.
 func view(r *project.Request) (project.Reply, error) {
@@ -55,6 +59,9 @@ func view(r *project.Request) (project.Reply, error) {
 		return missing(r, name, names), nil
 	case args.Get("format") == "txt":
 		return project.Text{FileName: name + ".txt", Body: v.Text}, nil
+	}
+	if len(v.Text) > maxText {
+		return nil, fault.New(fault.TooLarge, fmt.Sprintf("The page %s is too long to be shown. Its text can be had with ?format=txt.", name))
 	}
 	return show(r, v, names, number != 0)
 }

@@ -115,6 +115,17 @@ func TestPlainText(t *testing.T) {
 	}
 }
 
+func TestTooLongToShow(t *testing.T) {
+	h := newHost(t, "one")
+	alter(t, h, "one", addPage("Long", "", 1), "UPDATE wiki SET text = hex(zeroblob(3000000)) WHERE name = 'Long'")
+	if w := h.Get("/one/wiki/Long"); w.Code != 413 {
+		t.Errorf("status %d", w.Code)
+	}
+	if w := h.Get("/one/wiki/Long?format=txt"); w.Code != 200 || w.Body.Len() != 6000000 {
+		t.Errorf("as text: status %d, %d bytes", w.Code, w.Body.Len())
+	}
+}
+
 func TestRedirects(t *testing.T) {
 	h := newHost(t, "one")
 	for path, want := range map[string]string{
