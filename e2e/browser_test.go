@@ -99,7 +99,7 @@ type view struct {
 func look(browser context.Context, url string, width int64) (v view, err error) {
 	err = chromedp.Do(browser, chromedp.EmulateViewport(width, 800), chromedp.Navigate(url))
 	if err == nil {
-		v.text, err = chromedp.Run(browser, chromedp.Evaluate[string](`document.body.innerText`))
+		v.text, err = chromedp.Run(browser, chromedp.Evaluate[string](`document.body.textContent`))
 	}
 	if err == nil {
 		v.beyond, err = chromedp.Run(browser, chromedp.Evaluate[float64](`document.documentElement.scrollWidth - document.documentElement.clientWidth`))
