@@ -234,10 +234,10 @@ type openSlots struct {
 	max   int
 	mu    sync.Mutex
 	open  int
-	freed chan struct{} // closed and replaced when something may have become free
+	freed chan struct{} // closed when something may have become free; nil if nobody waits
 }
 
-func newOpenSlots(n int) *openSlots { return &openSlots{max: n, freed: make(chan struct{})} }
+func newOpenSlots(n int) *openSlots { return &openSlots{max: n} }
 
 func (s *openSlots) try() (ok bool, freed <-chan struct{}) {
 	s.mu.Lock()
@@ -245,6 +245,9 @@ func (s *openSlots) try() (ok bool, freed <-chan struct{}) {
 	if s.open < s.max {
 		s.open++
 		return true, nil
+	}
+	if s.freed == nil {
+		s.freed = make(chan struct{})
 	}
 	return false, s.freed
 }
@@ -266,8 +269,10 @@ func (s *openSlots) idle() {
 }
 
 func (s *openSlots) wake() {
-	close(s.freed)
-	s.freed = make(chan struct{})
+	if s.freed != nil {
+		close(s.freed)
+		s.freed = nil
+	}
 }
 
 func (s *openSlots) count() int {
