@@ -39,6 +39,11 @@ func (c *conn) consume() error {
 			if n < c.left && (n == 0 || c.rec.whole()) {
 				return nil
 			}
+			if c.rec.length == 0 && c.w-c.r < c.pad {
+				// The end of a stream may be answered, and the connection closed,
+				// at once: not before the peer has got rid of its padding.
+				return nil
+			}
 			c.inContent = n < c.left
 			content := c.in[c.r : c.r+n]
 			c.r += n
