@@ -135,7 +135,7 @@ func (h *Host) standardIndex(ctx context.Context, buf *bytes.Buffer, r *http.Req
 	page := templates.IndexPage{Generator: project.Generator, Action: base.Path(), Query: r.URL.Query().Get("q"), Total: len(projects)}
 	page.Projects = make([]templates.Project, 0, len(projects))
 	for _, p := range projects {
-		if entry := (templates.Project{Name: p.Name, Description: p.Description, Href: p.Href, Broken: p.Broken}); entry.Matches(page.Query) {
+		if entry := (templates.Project{Name: p.Name, Description: p.Description, Href: p.Href, Broken: p.Broken}); page.Query == "" || entry.Matches(page.Query) {
 			page.Projects = append(page.Projects, entry)
 		}
 	}
