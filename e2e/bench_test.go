@@ -245,5 +245,9 @@ func millis(d time.Duration) string {
 
 // micros writes a time in microseconds.
 func micros(d time.Duration) string {
-	return strconv.FormatFloat(float64(d.Nanoseconds())/1000, 'f', 1, 64) + " µs"
+	digits := 1
+	if d < 10*time.Microsecond {
+		digits = 2
+	}
+	return strconv.FormatFloat(float64(d.Nanoseconds())/1000, 'f', digits, 64) + " µs"
 }
