@@ -125,7 +125,7 @@ func (e *entry) openFirst(ctx context.Context, r *Registry) error {
 		return err
 	}
 	e.mu.Unlock()
-	env, err := r.openCounted(ctx, e.loc)
+	env, err := r.openCounted(ctx, e)
 	now := time.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -143,18 +143,19 @@ func (e *entry) openFirst(ctx context.Context, r *Registry) error {
 }
 
 // openCounted opens an environment within the bound of open ones.
-func (r *Registry) openCounted(ctx context.Context, l Location) (*Env, error) {
+func (r *Registry) openCounted(ctx context.Context, e *entry) (*Env, error) {
 	wait, cancel := context.WithTimeout(ctx, r.options.QueueWait)
 	defer cancel()
 	if err := r.reserve(wait); err != nil {
 		return nil, &fault.Error{Kind: fault.Busy, Public: "Too many projects are busy at the moment.", Err: err, RetryAfter: r.options.QueueWait}
 	}
-	env, err := r.open(ctx, l)
+	env, err := r.open(ctx, e.loc)
 	if err != nil {
-		r.slots.give()
+		r.slots.give(nil)
 		return nil, err
 	}
-	env.log.Debug("environment opened", "dir", l.dir, "schema", env.version, "read_only", env.readOnly)
+	r.slots.hold(env, e)
+	env.log.Debug("environment opened", "dir", e.loc.dir, "schema", env.version, "read_only", env.readOnly)
 	return env, nil
 }
 
@@ -175,7 +176,7 @@ func (e *entry) check(ctx context.Context, r *Registry, env *Env) error {
 		e.confirm(env, fresh)
 		return nil
 	}
-	next, err := r.openCounted(ctx, e.loc)
+	next, err := r.openCounted(ctx, e)
 	if err != nil {
 		e.mu.Lock()
 		e.reload = e.reload.again(err, time.Now(), files)
@@ -233,7 +234,7 @@ func (e *entry) release(env *Env, r *Registry) {
 // shut closes an environment that is neither in use nor handed out any more.
 func (r *Registry) shut(env *Env) {
 	env.close()
-	r.slots.give()
+	r.slots.give(env)
 	env.log.Debug("environment closed")
 }
 

@@ -45,7 +45,7 @@ const rescanAfter = 2 * time.Second
 
 // rescanPatience is how long a visitor waits for a rescan before the former
 // listing is shown instead.
-const rescanPatience = 20 * time.Millisecond
+const rescanPatience = 10 * time.Millisecond
 
 // List ranges over the environments of a parent directory, sorted by title
 // without regard to case. It opens none: titles come from a scan that is

@@ -216,7 +216,7 @@ func (r *Registry) forgetGone() {
 func (r *Registry) evict() bool {
 	var victim *entry
 	oldest := int64(0)
-	for _, e := range r.all() {
+	for _, e := range r.slots.entries() {
 		if used, idle := e.idleSince(); idle && (victim == nil || used < oldest) {
 			victim, oldest = e, used
 		}
@@ -231,13 +231,14 @@ func (r *Registry) evict() bool {
 // openSlots counts open environments. A slot is taken before opening and given
 // back when the database is closed.
 type openSlots struct {
-	max   int
-	mu    sync.Mutex
-	open  int
-	freed chan struct{} // closed when something may have become free; nil if nobody waits
+	max     int
+	mu      sync.Mutex
+	open    int
+	holders map[*Env]*entry // the environments that are open, and where they belong
+	freed   chan struct{}   // closed when something may have become free; nil if nobody waits
 }
 
-func newOpenSlots(n int) *openSlots { return &openSlots{max: n} }
+func newOpenSlots(n int) *openSlots { return &openSlots{max: n, holders: make(map[*Env]*entry)} }
 
 func (s *openSlots) try() (ok bool, freed <-chan struct{}) {
 	s.mu.Lock()
@@ -252,11 +253,31 @@ func (s *openSlots) try() (ok bool, freed <-chan struct{}) {
 	return false, s.freed
 }
 
-func (s *openSlots) give() {
+// hold notes which environment a taken slot is for.
+func (s *openSlots) hold(env *Env, e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.holders[env] = e
+}
+
+// give gives a slot back: that of env, or one that none was opened for if nil.
+func (s *openSlots) give(env *Env) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.holders, env)
 	s.open--
 	s.wake()
+}
+
+// entries are those with an open environment: as many as may be open, at most.
+func (s *openSlots) entries() []*entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*entry, 0, len(s.holders))
+	for _, e := range s.holders {
+		list = append(list, e)
+	}
+	return list
 }
 
 // idle tells those who wait that an environment can be evicted now.
