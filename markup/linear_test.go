@@ -51,9 +51,6 @@ func work(text string, runs int) time.Duration {
 // times as long, quadratic 64 times; between them is room for a busy machine,
 // and only a text that is slow again and again fails.
 func TestLinear(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a while")
-	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	const small = 3 << 10
 	for _, p := range nasty() {
