@@ -226,12 +226,11 @@ func TestWAL(t *testing.T) {
 	}
 }
 
-// TestUnprivileged runs as a user who may not write.
+// TestUnprivileged runs as a user who may not write: as nobody if root runs
+// the test, else as the same user while the modes forbid it.
 func TestUnprivileged(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can become somebody else")
-	}
 	const nobody = 65534
+	root := os.Getuid() == 0
 	dir := environment(t)
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		must(t, os.Chmod(d, 0o755))
@@ -244,7 +243,11 @@ func TestUnprivileged(t *testing.T) {
 		cmd := exec.Command(binary)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), childTask+"=serve "+filepath.Join(dir, "db/trac.db"))
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		if root {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		} else {
+			defer forbidWriting(t, filepath.Join(dir, "db"))()
+		}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Logf("%v: %s", err, out)
@@ -268,8 +271,32 @@ func TestUnprivileged(t *testing.T) {
 	if out := serve(); !strings.HasPrefix(out, "45 <nil>\n") {
 		t.Error("beside a writer:", out)
 	}
-	must(t, os.Chmod(filepath.Join(dir, "db/trac.db"), 0o600))
+	unreadable := os.FileMode(0o600)
+	if !root {
+		unreadable = 0
+	}
+	must(t, os.Chmod(filepath.Join(dir, "db/trac.db"), unreadable))
 	if out := serve(); !strings.Contains(out, string(db.ErrCannotOpen)) {
 		t.Error("an unreadable file:", out)
+	}
+}
+
+// forbidWriting takes the right to write away from a directory and its files; it
+// returns what gives them their modes back.
+func forbidWriting(t *testing.T, dir string) (undo func()) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	must(t, err)
+	modes := map[string]os.FileMode{}
+	for _, name := range append(names, dir) {
+		info, err := os.Stat(name)
+		must(t, err)
+		modes[name] = info.Mode().Perm()
+		must(t, os.Chmod(name, modes[name]&^0o222))
+	}
+	return func() {
+		for name, mode := range modes {
+			must(t, os.Chmod(name, mode))
+		}
 	}
 }
