@@ -13,11 +13,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"projhost/envs"
 	"projhost/internal/fault"
 	"projhost/internal/href"
+	"projhost/internal/stamp"
 	"projhost/project"
 	"projhost/templates"
 )
@@ -186,9 +186,8 @@ type index struct {
 }
 
 type parsedTemplate struct {
-	tmpl  *template.Template
-	mtime time.Time
-	size  int64
+	tmpl *template.Template
+	was  stamp.Stamp
 }
 
 func newIndex() *index { return &index{templates: make(map[string]parsedTemplate)} }
@@ -201,9 +200,10 @@ func (x *index) template(path string) (*template.Template, error) {
 	if fi.Size() > maxTemplateBytes {
 		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxTemplateBytes)
 	}
+	was := stamp.OfInfo(fi)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if p, ok := x.templates[path]; ok && p.mtime.Equal(fi.ModTime()) && p.size == fi.Size() {
+	if p, ok := x.templates[path]; ok && p.was == was {
 		return p.tmpl, nil
 	}
 	text, err := os.ReadFile(path)
@@ -217,6 +217,6 @@ func (x *index) template(path string) (*template.Template, error) {
 	if len(x.templates) >= maxTemplates {
 		clear(x.templates)
 	}
-	x.templates[path] = parsedTemplate{tmpl, fi.ModTime(), fi.Size()}
+	x.templates[path] = parsedTemplate{tmpl, was}
 	return tmpl, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"projhost/internal/fault"
+	"projhost/internal/stamp"
 )
 
 // entry is what the registry knows of one environment's directory, open or
@@ -44,13 +45,13 @@ type broken struct {
 }
 
 // fileSet is the state of the files that decide whether an environment opens.
-type fileSet struct{ version, config, db stamp }
+type fileSet struct{ version, config, db stamp.Stamp }
 
 func filesOf(dir string) fileSet {
 	return fileSet{
-		version: stampOf(filepath.Join(dir, versionFile)),
-		config:  stampOf(filepath.Join(dir, configFile)),
-		db:      stampOf(filepath.Join(dir, "db")),
+		version: stamp.Of(filepath.Join(dir, versionFile)),
+		config:  stamp.Of(filepath.Join(dir, configFile)),
+		db:      stamp.Of(filepath.Join(dir, "db", "trac.db")),
 	}
 }
 
@@ -168,7 +169,7 @@ func (e *entry) check(ctx context.Context, r *Registry, env *Env) error {
 		return notFound(fmt.Errorf("%w: %s has been removed", ErrNotFound, e.loc.dir))
 	}
 	files := filesOf(e.loc.dir)
-	fresh := !env.config.Stale() && env.dbFile.sameFile(stampOf(env.db.File()))
+	fresh := !env.config.Stale() && env.dbFile.SameFile(stamp.Of(env.db.File()))
 	e.mu.Lock()
 	known := e.reload != nil && e.reload.files == files && time.Now().Before(e.reload.until)
 	e.mu.Unlock()

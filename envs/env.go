@@ -16,6 +16,7 @@ import (
 
 	"projhost/db"
 	"projhost/envs/tracini"
+	"projhost/internal/stamp"
 )
 
 // Env is an open environment, as it was when it was opened: when its settings
@@ -28,7 +29,7 @@ type Env struct {
 	version  int
 	readOnly bool
 	log      *slog.Logger
-	dbFile   stamp // the database file, for SQLite
+	dbFile   stamp.Stamp // the database file, for SQLite
 
 	refs    int  // guarded by the entry's mutex
 	retired bool // likewise: no longer handed out, to be closed at refs 0

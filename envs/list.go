@@ -16,6 +16,7 @@ import (
 
 	"projhost/envs/tracini"
 	"projhost/internal/fault"
+	"projhost/internal/stamp"
 )
 
 // State is how an environment is doing.
@@ -116,7 +117,7 @@ type listing struct {
 // scanned is an environment and the files its Info was read from.
 type scanned struct {
 	Info
-	files   []watched
+	files   []stamp.File
 	verdict *atomic.Pointer[verdict] // shared by all scans that find the files unchanged
 }
 
@@ -182,11 +183,6 @@ func (r *Registry) try(l Location) *verdict {
 	}
 	e.close()
 	return &verdict{version: e.version, at: time.Now()}
-}
-
-type watched struct {
-	path string
-	was  stamp
 }
 
 // get returns the listing, scanned anew if it is old.
@@ -275,14 +271,7 @@ func scanParent(parent string, before map[string]*scanned) ([]scanned, error) {
 	return slices.Clip(found), nil
 }
 
-func (s *scanned) unchanged() bool {
-	for _, f := range s.files {
-		if stampOf(f.path) != f.was {
-			return false
-		}
-	}
-	return true
-}
+func (s *scanned) unchanged() bool { return !slices.ContainsFunc(s.files, stamp.File.Stale) }
 
 // scanOne reads what a listing shows of one environment; ok is false if the
 // directory entry is none.
@@ -293,19 +282,17 @@ func scanOne(parent, name string) (s scanned, ok bool) {
 	}
 	s.Info = Info{Name: name, Dir: dir, Title: name, State: Closed}
 	s.verdict = new(atomic.Pointer[verdict])
+	// Stamps are taken before the files are read, so that no edit is missed.
 	// VERSION is watched as the parent names it: a link may be turned elsewhere.
-	files := []string{filepath.Join(parent, name, versionFile), filepath.Join(dir, configFile)}
+	s.files = []stamp.File{stamp.Look(filepath.Join(parent, name, versionFile)), stamp.Look(filepath.Join(dir, configFile))}
 	config, err := tracini.Load(filepath.Join(dir, configFile))
 	if err == nil {
-		files = append(files[:1], config.Files()...)
+		s.files = append(s.files[:1], config.Files()...)
 		s.describe(config)
 		err = checkVersionFile(dir)
 	}
 	if err != nil {
 		s.State, s.Reason = Broken, err.Error()
-	}
-	for _, f := range files {
-		s.files = append(s.files, watched{f, stampOf(f)})
 	}
 	return s, true
 }

@@ -13,6 +13,7 @@ import (
 	"projhost/db"
 	"projhost/db/schema"
 	"projhost/envs/tracini"
+	"projhost/internal/stamp"
 )
 
 const (
@@ -62,7 +63,7 @@ func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
 		version:  version,
 		readOnly: version < schema.Version,
 		log:      r.options.Log.With("env", l.Name()),
-		dbFile:   stampOf(d.File()),
+		dbFile:   stamp.Of(d.File()),
 	}
 	return e, nil
 }

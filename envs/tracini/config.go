@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"projhost/internal/stamp"
 )
 
 // Bounds of inheritance, in files.
@@ -27,7 +29,7 @@ type Config struct {
 	file     string // as given to Load
 	sections []section
 	entries  []entry // by section, then name
-	files    []stamp
+	files    []stamp.File
 }
 
 // section is a run of entries.
@@ -80,7 +82,7 @@ type loader struct {
 	sections map[string]bool
 	found    map[option]bool // nil until there is a second file
 	entries  []located
-	files    []stamp
+	files    []stamp.File
 	read     map[string]bool
 }
 
@@ -218,19 +220,14 @@ func (l *loader) config(file string) *Config {
 }
 
 // Files lists the files that were read, the environment's own first, then
-// those it inherits, with those that are not there.
-func (c *Config) Files() []string {
-	files := make([]string, len(c.files))
-	for i, s := range c.files {
-		files[i] = s.path
-	}
-	return files
-}
+// those it inherits, with those that are not there: each as it was just before
+// it was read. The caller must not change the list.
+func (c *Config) Files() []stamp.File { return c.files }
 
 // Stale says whether one of the files is no longer as it was read: its
 // modification time, size, inode or (on Linux) change time differ, or it came
 // or went. It only calls stat, once a file.
-func (c *Config) Stale() bool { return slices.ContainsFunc(c.files, stamp.stale) }
+func (c *Config) Stale() bool { return slices.ContainsFunc(c.files, stamp.File.Stale) }
 
 // options returns the entries of a section, none if there is no such section.
 func (c *Config) options(name string) []entry {

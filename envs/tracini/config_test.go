@@ -79,7 +79,7 @@ func TestInherit(t *testing.T) {
 	}
 	var files []string
 	for _, f := range c.Files() {
-		rel, err := filepath.Rel(dir, f)
+		rel, err := filepath.Rel(dir, f.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestSameParentTwice(t *testing.T) {
 	})
 	c := mustLoad(t, filepath.Join(dir, "t.ini"))
 	if v, _ := c.Lookup("x", "y"); v != "z" || len(c.Files()) != 4 {
-		t.Errorf("got %q from %q", v, c.Files())
+		t.Errorf("got %q from %v", v, c.Files())
 	}
 }
 

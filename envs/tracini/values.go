@@ -224,7 +224,7 @@ func (c *Config) Problems() []Problem {
 				continue
 			}
 			for _, p := range o.check(e.value) {
-				list = append(list, Problem{File: c.files[e.file].path, Line: int(e.line),
+				list = append(list, Problem{File: c.files[e.file].Path, Line: int(e.line),
 					Section: s.name, Option: e.name, Value: e.value, Problem: p})
 			}
 		}

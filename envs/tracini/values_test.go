@@ -141,7 +141,7 @@ func TestProblems(t *testing.T) {
 		"default_handler = WikiModule\n[logging]\nlog_level =\nlog_type = FILE\n[mainnav]\nwiki.order = first\n[plugin]\nx = y\n")
 	var got []string
 	for _, p := range c.Problems() {
-		if p.File != c.Files()[0] || p.Line == 0 || p.Problem == "" {
+		if p.File != c.Files()[0].Path || p.Line == 0 || p.Problem == "" {
 			t.Errorf("incomplete: %+v", p)
 		}
 		got = append(got, p.Section+"."+p.Option+"="+p.Value)

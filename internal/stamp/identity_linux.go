@@ -1,15 +1,13 @@
-package tracini
+package stamp
 
 import (
 	"io/fs"
 	"syscall"
 )
 
-// identity is what tells one file from another under the same name, and an edit
-// that keeps both size and modification time: the inode and when it last changed.
-func identity(info fs.FileInfo) (inode uint64, changed int64) {
+func identityOf(info fs.FileInfo) identity {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return st.Ino, st.Ctim.Nano()
+		return identity{st.Dev, st.Ino, st.Ctim.Nano()}
 	}
-	return 0, 0
+	return identity{}
 }
