@@ -1,0 +1,68 @@
+package deploy
+
+import "slices"
+
+// Server is a web server that configuration can be written for.
+type Server struct {
+	Name  string
+	Title string
+	Ways  []Way
+}
+
+// Way is one way in which a web server reaches projhost.
+type Way struct {
+	Name     string // as --way takes it
+	Title    string
+	Protocol string // of front.ParseAddr: fcgi, scgi, uwsgi, ajp, http; "cgi" for one process a request
+	Spawned  bool   // the web server starts projhost itself
+	TCP      bool   // it cannot connect to a unix socket
+	Silent   bool   // it cannot send variables of its own, so each mount has a listener that says them
+	Untested bool   // the server is not in Debian: not run by the tests
+	Template string // in templates/
+	Config   string // where it is written, below Options.Dir
+	Digest   bool   // the server can do digest authentication
+	NoAuth   bool   // the server has no authentication of its own
+}
+
+// Servers returns all servers, in the order of the documentation.
+func Servers() []Server {
+	return []Server{
+		{Name: "nginx", Title: "nginx", Ways: []Way{
+			{Name: "fastcgi", Title: "FastCGI", Protocol: "fcgi", Template: "nginx.conf.tmpl", Config: "nginx/fastcgi.conf"},
+		}},
+	}
+}
+
+// ServerNames returns what Options.Server may be.
+func ServerNames() []string {
+	var names []string
+	for _, s := range Servers() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func serverNamed(name string) (Server, bool) {
+	all := Servers()
+	i := slices.IndexFunc(all, func(s Server) bool { return s.Name == name })
+	if i < 0 {
+		return Server{}, false
+	}
+	return all[i], true
+}
+
+func (s Server) way(name string) (Way, bool) {
+	i := slices.IndexFunc(s.Ways, func(w Way) bool { return w.Name == name })
+	if i < 0 {
+		return Way{}, false
+	}
+	return s.Ways[i], true
+}
+
+func (s Server) wayNames() []string {
+	var names []string
+	for _, w := range s.Ways {
+		names = append(names, w.Name)
+	}
+	return names
+}
