@@ -34,7 +34,9 @@ type Options struct {
 	Roots []string
 	// RequestTimeout bounds one request; 0 is [DefaultRequestTimeout].
 	RequestTimeout time.Duration
-	Log            *slog.Logger // nil discards
+	// DoctorKey opens the doctor's pages, see doctor; "" shuts them.
+	DoctorKey string
+	Log       *slog.Logger // nil discards
 }
 
 // Host answers the requests of all front ends. It holds no request's
@@ -89,22 +91,18 @@ func (h *Host) recovered(r *http.Request, t *trace) {
 
 // serve finds the environment and hands the request to its modules.
 func (h *Host) serve(ctx context.Context, t *trace, r *http.Request) error {
-	vars := gateway.FromContext(r.Context())
-	from := sources{vars, h.options.Settings}
-	sc, err := from.scope()
+	if done, err := h.consult(ctx, t, r); done {
+		return err
+	}
+	from := sources{gateway.FromContext(r.Context()), h.options.Settings}
+	to, err := h.target(from, r.URL.Path)
 	if err != nil {
 		return err
 	}
-	lookup, base, path := envs.Lookup{Dir: sc.env}, vars.Script(), r.URL.Path
-	if sc.parent != "" {
-		name, rest := split(path)
-		if name == "" {
-			return h.serveIndex(ctx, t, r, from, sc.parent)
-		}
-		lookup = envs.Lookup{Parent: sc.parent, Name: name}
-		base, path = base+"/"+name, rest
+	if to.index != "" {
+		return h.serveIndex(ctx, t, r, from, to.index)
 	}
-	loc, err := h.options.Registry.Locate(lookup)
+	loc, err := h.options.Registry.Locate(to.lookup)
 	if err != nil {
 		return err
 	}
@@ -117,8 +115,33 @@ func (h *Host) serve(ctx context.Context, t *trace, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t.place = project.Place{Href: href.Base(base), Base: baseURL, ID: t.id}
-	return h.route(envs.NewContext(ctx, env), t, r, path)
+	t.place = project.Place{Href: href.Base(to.base), Base: baseURL, ID: t.id}
+	return h.route(envs.NewContext(ctx, env), t, r, to.path)
+}
+
+// target is what a request is about.
+type target struct {
+	index  string // the directory whose projects are to be listed, or
+	lookup envs.Lookup
+	base   string // path of the project's program, decoded
+	path   string // what is asked of it
+}
+
+// target settles which environment is meant.
+func (h *Host) target(from sources, path string) (target, error) {
+	sc, err := from.scope()
+	if err != nil {
+		return target{}, err
+	}
+	base := from.vars.Script()
+	if sc.parent == "" {
+		return target{lookup: envs.Lookup{Dir: sc.env}, base: base, path: path}, nil
+	}
+	name, rest := split(path)
+	if name == "" {
+		return target{index: sc.parent}, nil
+	}
+	return target{lookup: envs.Lookup{Parent: sc.parent, Name: name}, base: base + "/" + name, path: rest}, nil
 }
 
 // baseOf is "scheme://host[:port]" for redirects, if the administrator has

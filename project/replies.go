@@ -1,6 +1,7 @@
 package project
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"mime"
@@ -95,8 +96,9 @@ type Asset struct {
 
 var _ Reply = Asset{}
 
-// Write implements [Reply]; it answers conditional requests and sends the
-// compressed form to whoever takes it (RFC 9110 sections 12.5.3 and 13).
+// Write implements [Reply]; it answers conditional requests, sends parts of a
+// file, and the compressed form of a whole one to whoever takes it (RFC 9110
+// sections 12.5.3, 13 and 14).
 func (a Asset) Write(w http.ResponseWriter, r *Request) error {
 	h := w.Header()
 	h.Set("Content-Type", a.File.ContentType)
@@ -105,6 +107,12 @@ func (a Asset) Write(w http.ResponseWriter, r *Request) error {
 	if a.Fingerprinted {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
+	if r.Header.Get("Range") != "" {
+		h.Set("ETag", a.File.ETag)
+		http.ServeContent(w, r.Request, "", time.Time{}, bytes.NewReader(a.File.Body))
+		return nil
+	}
+	h.Set("Accept-Ranges", "bytes")
 	body, etag := a.File.Body, a.File.ETag
 	if a.File.Gzip != nil && takesGzip(r.Header.Get("Accept-Encoding")) {
 		body, etag = a.File.Gzip, a.File.GzipETag

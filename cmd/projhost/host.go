@@ -29,6 +29,7 @@ type hostFlags struct {
 	maxQueue      int
 	queueWait     time.Duration
 	idleClose     time.Duration
+	doctorKeyFile string
 	logFormat     string
 	logLevel      string
 	limits        limitFlags
@@ -57,6 +58,7 @@ func (f *hostFlags) bounds(fs *pflag.FlagSet) {
 	fs.IntVar(&f.maxConcurrent, "max-concurrent", envs.DefaultMaxConcurrent, "requests at once in one environment")
 	fs.IntVar(&f.maxQueue, "max-queue", envs.DefaultMaxQueue, "requests waiting for one environment")
 	fs.DurationVar(&f.queueWait, "queue-wait", envs.DefaultQueueWait, "how long a request waits for its turn")
+	fs.StringVar(&f.doctorKeyFile, "doctor-key-file", "", "let who has the key in this file see how requests are understood (see projhost doctor)")
 	fs.DurationVar(&f.idleClose, "idle-close", envs.DefaultIdleClose, "close an environment unused for so long")
 }
 
@@ -148,8 +150,21 @@ func (f *hostFlags) registry(roots []string, log *slog.Logger) *envs.Registry {
 }
 
 // newHost wires the registry and the modules.
-func newHost(r *envs.Registry, settings map[string]string, roots []string, timeout time.Duration, log *slog.Logger) *dispatch.Host {
+func newHost(r *envs.Registry, settings map[string]string, roots []string, timeout time.Duration, doctorKey string, log *slog.Logger) *dispatch.Host {
 	return dispatch.New(dispatch.Options{
-		Registry: r, Site: project.NewSite(modules()...), Settings: settings, Roots: roots, RequestTimeout: timeout, Log: log,
+		Registry: r, Site: project.NewSite(modules()...), Settings: settings, Roots: roots,
+		RequestTimeout: timeout, DoctorKey: doctorKey, Log: log,
 	})
+}
+
+// doctorKey reads the key of the doctor; "" shuts the doctor's pages.
+func (f *hostFlags) doctorKey() (string, error) {
+	if f.doctorKeyFile == "" {
+		return "", nil
+	}
+	key, err := readKey(f.doctorKeyFile)
+	if err != nil {
+		return "", fmt.Errorf("--doctor-key-file: %w", err)
+	}
+	return key, nil
 }

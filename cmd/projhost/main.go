@@ -93,6 +93,6 @@ func rootCommand() *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), listCommand(), checkCommand(), demoCommand(), versionCommand())
+	root.AddCommand(serveCommand(), listCommand(), checkCommand(), demoCommand(), doctorCommand(), versionCommand())
 	return root
 }

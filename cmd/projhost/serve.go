@@ -101,12 +101,16 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 	if len(roots) == 0 {
 		return fmt.Errorf("nothing to serve: give --env or --env-parent-dir, or --allow-root for a web server that names the environment itself")
 	}
+	key, err := f.doctorKey()
+	if err != nil {
+		return err
+	}
 	r := f.registry(roots, log)
 	if parent := settings["TRAC_ENV_PARENT_DIR"]; parent != "" {
 		// Reads the titles before the first visitor asks for the list of them.
 		go func() { _, _ = r.List(ctx, parent) }()
 	}
-	host := newHost(r, settings, roots, f.limits.request, log)
+	host := newHost(r, settings, roots, f.limits.request, key, log)
 	options := f.limits.options(log)
 	options.Ready = func([]net.Addr) {
 		log.Info("ready", "version", version, "listen", listen, "roots", roots)

@@ -36,11 +36,12 @@ func floors() map[string]floor {
 		"project":        {"the contract between host and module", []string{"access/auth", "access/perm", "envs", "envs/tracini", "templates", "markup", "internal/href", "internal/fault"}},
 		"project/chrome": {"module: static files", []string{"project", "templates", "markup", "internal/fault"}},
 		"project/wiki":   {"module: wiki", []string{"project", "access/perm", "envs", "db", "templates", "templates/wiki", "markup", "internal/href", "internal/fault"}},
-		"dispatch":       {"the request's way", []string{"front/gateway", "envs", "project", "templates", "internal/fault", "internal/href", "internal/stamp"}},
+		"doctor":         {"what is wrong between a web server and the program", []string{"front/gateway"}},
+		"dispatch":       {"the request's way", []string{"front/gateway", "doctor", "envs", "project", "templates", "internal/fault", "internal/href", "internal/stamp"}},
 		"deploy":         {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":     {"run a web server with it", []string{"deploy"}},
 		"testenvs":       {"environments for tests", []string{"envs", "project", "dispatch", "front/gateway"}},
-		"cmd/projhost":   {"parse, wire, run", []string{"front/...", "deploy/...", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/..."}},
+		"cmd/projhost":   {"parse, wire, run", []string{"front/...", "deploy/...", "doctor", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/..."}},
 	}
 }
 
