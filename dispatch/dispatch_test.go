@@ -206,3 +206,33 @@ func TestIndexAsJSON(t *testing.T) {
 		t.Errorf("got %+v", list)
 	}
 }
+
+// TestDatesAreTheRequests: the locale of dates is told like everything else, and
+// never outlives its request.
+func TestDatesAreTheRequests(t *testing.T) {
+	h := newHost(t, map[string]string{"TRAC_ENV_PARENT_DIR": "@P", "LC_TIME": "de_DE"}, nil, "one")
+	testenvs.Make(t, h.Parent, "iso", map[string]map[string]string{"trac": {"default_date_format": "iso8601"}})
+	const iso, german, japanese = "2024-03-03 10:00 UTC", "03.03.2024 10:00:00", "2024年03月03日 10時00分00秒"
+	for _, c := range []struct{ path, vars, want string }{
+		{"/one/wiki", "", german},
+		{"/one/wiki", "LC_TIME=ja_JP.UTF-8", japanese},
+		{"/one/wiki", "trac.locale=ja_JP", german}, // LC_TIME is about times alone, and told
+		{"/one/wiki", "LC_TIME=C", iso},
+		{"/one/wiki", "LC_TIME=no_such_locale", iso},
+		{"/iso/wiki", "LC_TIME=ja_JP", iso},
+		{"/one/wiki", "", german},
+	} {
+		var vars []string
+		if c.vars != "" {
+			vars = append(vars, c.vars)
+		}
+		if body := h.Get(c.path, vars...).Body.String(); !strings.Contains(body, c.want) {
+			t.Errorf("%s with %q does not show %s:\n%s", c.path, c.vars, c.want, body)
+		}
+	}
+	plain := newHost(t, nil, nil)
+	testenvs.Make(t, plain.Parent, "one", map[string]map[string]string{"trac": {"default_language": "ja"}})
+	if body := plain.Get("/one/wiki").Body.String(); !strings.Contains(body, japanese) {
+		t.Errorf("[trac] default_language does not count:\n%s", body)
+	}
+}

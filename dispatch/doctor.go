@@ -94,13 +94,15 @@ func (h *Host) examineProject(ctx context.Context, from sources, path string, p 
 	}
 	defer release()
 	p.Name, p.Dir = env.Name(), env.Path()
-	return nil
+	dates, err := from.locale(env.Config())
+	p.Locale = dates.Name()
+	return err
 }
 
 // all lists every setting of every level.
 func (s sources) all() []doctor.Told {
 	var list []doctor.Told
-	for _, what := range []setting{settingEnv(), settingParent(), settingTemplate(), settingVars(), settingBaseURL()} {
+	for _, what := range allSettings() {
 		used := true
 		for l := range levels {
 			value, err := s.at(l, what)

@@ -115,7 +115,11 @@ func (h *Host) serve(ctx context.Context, t *trace, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t.place = project.Place{Href: href.Base(to.base), Base: baseURL, ID: t.id}
+	dates, err := from.locale(env.Config())
+	if err != nil {
+		return err
+	}
+	t.place = project.Place{Href: href.Base(to.base), Base: baseURL, ID: t.id, Locale: dates}
 	return h.route(envs.NewContext(ctx, env), t, r, to.path)
 }
 

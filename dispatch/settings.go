@@ -8,14 +8,16 @@ import (
 	"strings"
 
 	"projhost/envs"
+	"projhost/envs/tracini"
 	"projhost/front/gateway"
 	"projhost/internal/fault"
+	"projhost/internal/locale"
 )
 
 // setting is something the web server, the listener or the process may tell.
 type setting struct {
 	name string // as Trac's process environment spells it
-	trac string // as Trac's WSGI environment spells it
+	trac string // as Trac's WSGI environment spells it; "" if it does not
 }
 
 // The settings of a request, under both of Trac's spellings.
@@ -24,11 +26,24 @@ func settingParent() setting   { return setting{"TRAC_ENV_PARENT_DIR", "trac.env
 func settingTemplate() setting { return setting{"TRAC_ENV_INDEX_TEMPLATE", "trac.env_index_template"} }
 func settingVars() setting     { return setting{"TRAC_TEMPLATE_VARS", "trac.template_vars"} }
 func settingBaseURL() setting  { return setting{"TRAC_BASE_URL", "trac.base_url"} }
+func settingLocale() setting   { return setting{"TRAC_LOCALE", "trac.locale"} }
+func settingTime() setting     { return setting{"LC_TIME", ""} }
+
+// allSettings are all there are.
+func allSettings() []setting {
+	return []setting{
+		settingEnv(), settingParent(), settingTemplate(), settingVars(), settingBaseURL(), settingLocale(), settingTime(),
+	}
+}
 
 // SettingNames are the names under which a process environment may tell
 // settings; cmd reads them once at start.
 func SettingNames() []string {
-	return []string{settingEnv().name, settingParent().name, settingTemplate().name, settingVars().name, settingBaseURL().name}
+	var names []string
+	for _, s := range allSettings() {
+		names = append(names, s.name)
+	}
+	return names
 }
 
 // level is a place where a setting is looked for, the nearest first.
@@ -65,7 +80,10 @@ func (s sources) get(l level, name string) string {
 // at is the value of a setting at one level; an empty value tells nothing.
 // Both spellings may be used, but must not say different things.
 func (s sources) at(l level, what setting) (string, error) {
-	a, b := s.get(l, what.name), s.get(l, what.trac)
+	a, b := s.get(l, what.name), ""
+	if what.trac != "" {
+		b = s.get(l, what.trac)
+	}
 	switch {
 	case a != "" && b != "" && a != b:
 		return "", fmt.Errorf("%s says both %s=%q and %s=%q", l, what.name, a, what.trac, b)
@@ -128,6 +146,27 @@ func (s sources) baseURL() (string, error) {
 		return "", fault.Wrap(fault.Internal, "", err)
 	}
 	return strings.TrimRight(base, "/"), nil
+}
+
+// locale is how a request's dates are written in the environment: as [trac]
+// default_date_format says if it asks for ISO 8601, else by the nearest LC_TIME,
+// the nearest locale, or [trac] default_language. One that is not known counts
+// as not told: a bad name must not take a project away, as it does in Trac.
+func (s sources) locale(config *tracini.Config) (locale.Locale, error) {
+	if config.String("trac", "default_date_format") != "" {
+		return locale.Locale{}, nil
+	}
+	for _, what := range []setting{settingTime(), settingLocale()} {
+		name, _, err := s.nearest(what)
+		if err != nil {
+			return locale.Locale{}, err
+		}
+		if l, ok := locale.Find(name); ok {
+			return l, nil
+		}
+	}
+	l, _ := locale.Find(config.String("trac", "default_language"))
+	return l, nil
 }
 
 // checkBaseURL refuses a base URL that is none.

@@ -13,6 +13,7 @@ import (
 	"projhost/access/perm"
 	"projhost/envs"
 	"projhost/internal/href"
+	"projhost/internal/locale"
 )
 
 // Request is one visitor's request to one project.
@@ -25,6 +26,8 @@ type Request struct {
 	Base string    // "https://host" to put before a link in a redirect; "" for none
 	Site *Site
 	ID   string // names the request in the log and on error pages
+	// Locale is how this answer writes dates; it is the request's, never the process's.
+	Locale locale.Locale
 
 	wildcard string
 	kept     map[any]any
@@ -50,16 +53,17 @@ func NewRequest(ctx context.Context, r *http.Request, e *envs.Env, s *Site, at P
 	}
 	return &Request{
 		Request: r, Env: e, User: user, Perm: perm.For(e, user), Site: s,
-		Href: at.Href, Base: at.Base, ID: at.ID, wildcard: at.Wildcard,
+		Href: at.Href, Base: at.Base, ID: at.ID, Locale: at.Locale, wildcard: at.Wildcard,
 	}, nil
 }
 
 // Place is what the host knows of a request: where its project is mounted, the
-// request's id, and what of the path the route's "*" stood for.
+// request's id, how it writes dates, and what of the path the route's "*" stood for.
 type Place struct {
 	Href     href.Base
 	Base     string
 	ID       string
+	Locale   locale.Locale
 	Wildcard string
 }
 

@@ -24,6 +24,7 @@ type hostFlags struct {
 	indexTemplate string
 	templateVars  string
 	baseURL       string
+	lcTime        string
 	maxOpen       int
 	maxConcurrent int
 	maxQueue      int
@@ -54,6 +55,7 @@ func (f *hostFlags) bounds(fs *pflag.FlagSet) {
 	fs.StringVar(&f.indexTemplate, "index-template", "", "template of the project index (as TRAC_ENV_INDEX_TEMPLATE)")
 	fs.StringVar(&f.templateVars, "template-vars", "", "values for the index template, name=value,name=value (as TRAC_TEMPLATE_VARS)")
 	fs.StringVar(&f.baseURL, "base-url", "", "address of the program as visitors see it (as TRAC_BASE_URL)")
+	fs.StringVar(&f.lcTime, "lc-time", "", "locale of dates, as ru_RU (as LC_TIME)")
 	fs.IntVar(&f.maxOpen, "max-open", envs.DefaultMaxOpen, "environments open at once")
 	fs.IntVar(&f.maxConcurrent, "max-concurrent", envs.DefaultMaxConcurrent, "requests at once in one environment")
 	fs.IntVar(&f.maxQueue, "max-queue", envs.DefaultMaxQueue, "requests waiting for one environment")
@@ -84,6 +86,7 @@ func (f *hostFlags) settings() (map[string]string, error) {
 	told := map[string]string{
 		"TRAC_ENV": f.env, "TRAC_ENV_PARENT_DIR": f.parent, "TRAC_BASE_URL": f.baseURL,
 		"TRAC_ENV_INDEX_TEMPLATE": f.indexTemplate, "TRAC_TEMPLATE_VARS": f.templateVars,
+		"LC_TIME": f.lcTime,
 	}
 	if f.env != "" && f.parent != "" {
 		return nil, fmt.Errorf("--env and --env-parent-dir were both given: choose one")

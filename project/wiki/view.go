@@ -19,9 +19,6 @@ import (
 	pages "projhost/templates/wiki"
 )
 
-// timeLayout is how moments are shown, always in UTC.
-const timeLayout = "2006-01-02 15:04 MST"
-
 // maxText bounds the text that is rendered, in bytes: sixteen times what Trac
 // lets its editor save.
 const maxText = 4 << 20
@@ -104,7 +101,7 @@ func show(r *project.Request, v version, names pageNames, asked bool) (project.R
 	body := &pages.Page{
 		Name: v.Name, Crumbs: crumbs(r, v.Name), HTML: html, Version: v.Number, Latest: v.Latest,
 		Author: author, Comment: v.Comment, OldVersion: asked,
-		Time: templates.Time{Text: v.Time.Format(timeLayout), Machine: v.Time.Format(time.RFC3339)},
+		Time: templates.Time{Text: r.Locale.DateTime(v.Time), Machine: v.Time.Format(time.RFC3339)},
 	}
 	page := project.Page{Title: v.Name, Body: pages.View(body), ContentClass: "wiki narrow", Nav: "wiki", Ctxtnav: contextNav(r, v.Name, names)}
 	if v.Name == startPage {
