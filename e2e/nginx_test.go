@@ -344,6 +344,34 @@ func TestUserComesFromTheWebServerOnly(t *testing.T) {
 	}
 }
 
+// TestStockParamsGiveNobodyAName: Debian's fastcgi_params hand on the name of any
+// Authorization header; without auth_basic it is nobody's.
+func TestStockParamsGiveNobodyAName(t *testing.T) {
+	parent := testenvs.Parent(t, "one")
+	users := filepath.Join(t.TempDir(), "users")
+	write(t, users, "ana:{PLAIN}secret\n")
+	x := host(t, parent, true, `
+		location / { include fastcgi_params; fastcgi_pass projhost; }
+		location /one/wiki/SecondPage {
+			auth_basic "x";
+			auth_basic_user_file `+users+`;
+			include fastcgi_params;
+			fastcgi_param AUTH_TYPE Basic;
+			fastcgi_pass projhost;
+		}`)
+	for path, known := range map[string]bool{"/one/wiki": false, "/one/wiki/SecondPage": true} {
+		r, err := http.NewRequest(http.MethodGet, x.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth("ana", "secret")
+		_, body := do(t, r)
+		if !strings.Contains(body, testenvs.Canary("one")) || strings.Contains(body, "ana<") != known {
+			t.Errorf("%s: logged in should be %v:\n%s", path, known, body)
+		}
+	}
+}
+
 // TestLargeBodies: 100 MB are refused by their announced length, and streamed
 // within bounds where no length is announced.
 func TestLargeBodies(t *testing.T) {

@@ -186,8 +186,14 @@ func (v Vars) Scheme() string {
 }
 
 // RemoteUser is the name the web server has authenticated, or "". It comes
-// from the variable REMOTE_USER (RFC 3875 section 4.1.11) and never from a header.
-func (v Vars) RemoteUser() string { return v.Get("REMOTE_USER") }
+// from the variable REMOTE_USER (RFC 3875 section 4.1.11) and never from a header;
+// see Claimed for the one case in which that is not believed.
+func (v Vars) RemoteUser() string {
+	if v.Claimed() {
+		return ""
+	}
+	return v.Get("REMOTE_USER")
+}
 
 type key struct{}
 
