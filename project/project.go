@@ -29,6 +29,7 @@ type Request struct {
 	// Locale is how this answer writes dates; it is the request's, never the process's.
 	Locale locale.Locale
 
+	fronted  bool // a web server would understand X-Sendfile
 	wildcard string
 	kept     map[any]any
 }
@@ -53,17 +54,18 @@ func NewRequest(ctx context.Context, r *http.Request, e *envs.Env, s *Site, at P
 	}
 	return &Request{
 		Request: r, Env: e, User: user, Perm: perm.For(e, user), Site: s,
-		Href: at.Href, Base: at.Base, ID: at.ID, Locale: at.Locale, wildcard: at.Wildcard,
+		Href: at.Href, Base: at.Base, ID: at.ID, Locale: at.Locale, fronted: at.Fronted, wildcard: at.Wildcard,
 	}, nil
 }
 
 // Place is what the host knows of a request: where its project is mounted, the
-// request's id, how it writes dates, and what of the path the route's "*" stood for.
+// request's id, how it writes dates, whether a web server stands before the host, and what of the path the route's "*" stood for.
 type Place struct {
 	Href     href.Base
 	Base     string
 	ID       string
 	Locale   locale.Locale
+	Fronted  bool
 	Wildcard string
 }
 

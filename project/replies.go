@@ -162,6 +162,7 @@ func matches(header, etag string) bool {
 // File is a file on disk; it is closed when it has been sent.
 type File struct {
 	Name    string // decides the content type
+	Path    string // absolute; "" if a web server must not send it in our place
 	Content io.ReadSeekCloser
 	ModTime time.Time
 	Size    int64
@@ -170,7 +171,8 @@ type File struct {
 var _ Reply = File{}
 
 // Write implements [Reply]; it answers conditional and range requests
-// (RFC 9110 sections 13 and 14).
+// (RFC 9110 sections 13 and 14), or leaves the file to the web server if
+// [trac] use_xsendfile says that it can.
 func (f File) Write(w http.ResponseWriter, r *Request) error {
 	defer func() { _ = f.Content.Close() }()
 	h := w.Header()
@@ -179,8 +181,28 @@ func (f File) Write(w http.ResponseWriter, r *Request) error {
 		kind = "application/octet-stream"
 	}
 	h.Set("Content-Type", kind)
+	if name := r.sendfile(); name != "" && f.Path != "" {
+		h.Set(name, (&url.URL{Path: f.Path}).EscapedPath())
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
 	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, f.ModTime.UnixNano(), f.Size))
 	h.Set("Cache-Control", "no-cache")
 	http.ServeContent(w, r.Request, f.Name, f.ModTime, f.Content)
 	return nil
+}
+
+// sendfile is the header by which the web server is told to send a file, "" if
+// it is to be sent from here. Web servers decode the path in it.
+func (r *Request) sendfile() string {
+	config := r.Env.Config()
+	if !r.fronted || !config.Bool("trac", "use_xsendfile") {
+		return ""
+	}
+	// Anything else would be a header with another meaning, or none at all.
+	switch name := config.String("trac", "xsendfile_header"); http.CanonicalHeaderKey(name) {
+	case "X-Sendfile", "X-Accel-Redirect", "X-Lighttpd-Send-File", "X-Litespeed-Location":
+		return name
+	}
+	return ""
 }

@@ -47,6 +47,7 @@ type vars struct {
 	host     string
 	scheme   string
 	remote   string
+	direct   bool // see Fronted
 }
 
 // New takes the variables of one request as they came, in order, and keeps the
@@ -194,6 +195,11 @@ func (v Vars) RemoteUser() string {
 	}
 	return v.Get("REMOTE_USER")
 }
+
+// Fronted is true if a web server stands before the program: the request came
+// by one of their protocols, or by HTTP from a trusted peer. Only then may an
+// answer hold what is meant for a web server, as X-Sendfile does.
+func (v Vars) Fronted() bool { return v.v != nil && !v.v.direct }
 
 type key struct{}
 

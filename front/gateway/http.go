@@ -25,6 +25,7 @@ func FromHTTP(l *Listener, r *http.Request) (*http.Request, error) {
 		return nil, err
 	}
 	w := v.v
+	w.direct = !w.trustsPeer()
 	if !goodMethod(r.Method) {
 		return nil, &Error{Name: "REQUEST_METHOD", Problem: quote(r.Method) + " is no method"}
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -89,7 +90,7 @@ func fileBelow(r *project.Request, dir string) (project.Reply, error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, missing(r, errors.Join(err, f.Close()))
 	}
-	return project.File{Name: path.Base(name), Content: f, ModTime: info.ModTime(), Size: info.Size()}, nil
+	return project.File{Name: path.Base(name), Path: filepath.Join(dir, filepath.FromSlash(name)), Content: f, ModTime: info.ModTime(), Size: info.Size()}, nil
 }
 
 // hidden is true if a part of the path begins with a dot.

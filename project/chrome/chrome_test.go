@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"projhost/front/gateway"
 	"projhost/project"
 	"projhost/project/chrome"
 	"projhost/testenvs"
@@ -114,5 +115,54 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestXSendfile(t *testing.T) {
+	for name, tt := range map[string]struct {
+		options map[string]string
+		header  string // with the path in it; "" for none
+	}{
+		"off":              {nil, ""},
+		"on":               {map[string]string{"use_xsendfile": "true"}, "X-Sendfile"},
+		"nginx":            {map[string]string{"use_xsendfile": "true", "xsendfile_header": "X-Accel-Redirect"}, "X-Accel-Redirect"},
+		"no such header":   {map[string]string{"use_xsendfile": "true", "xsendfile_header": "Set-Cookie"}, ""},
+		"no header at all": {map[string]string{"use_xsendfile": "true", "xsendfile_header": "a: b"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := testenvs.NewHost(t, nil, []project.Module{chrome.Module{}})
+			dir := testenvs.Make(t, h.Parent, "one", map[string]map[string]string{"trac": tt.options})
+			must(t, os.WriteFile(filepath.Join(dir, "htdocs", "a b%.txt"), []byte("0123456789"), 0o644))
+			w := h.Get("/one/chrome/site/a%20b%25.txt")
+			for _, known := range []string{"X-Sendfile", "X-Accel-Redirect", "Set-Cookie"} {
+				want := ""
+				if known == tt.header {
+					want = dir + "/htdocs/a%20b%25.txt"
+				}
+				if got := w.Header().Get(known); got != want {
+					t.Errorf("%s: %q, want %q", known, got, want)
+				}
+			}
+			if w.Code != 200 || (w.Body.String() == "0123456789") != (tt.header == "") {
+				t.Errorf("status %d, %q", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+// TestXSendfileNeedsAWebServer: a visitor who comes without one would get a
+// path instead of the file.
+func TestXSendfileNeedsAWebServer(t *testing.T) {
+	h := testenvs.NewHost(t, nil, []project.Module{chrome.Module{}})
+	dir := testenvs.Make(t, h.Parent, "one", map[string]map[string]string{"trac": {"use_xsendfile": "true"}})
+	must(t, os.WriteFile(filepath.Join(dir, "htdocs", "a.txt"), []byte("0123456789"), 0o644))
+	for _, l := range []gateway.Listener{{}, {TrustAll: true}} {
+		r, err := gateway.FromHTTP(&l, httptest.NewRequest(http.MethodGet, "/one/chrome/site/a.txt", nil))
+		must(t, err)
+		w := httptest.NewRecorder()
+		h.Host.ServeHTTP(w, r)
+		if (w.Header().Get("X-Sendfile") != "") != l.TrustAll || (w.Body.Len() == 10) == l.TrustAll {
+			t.Errorf("trusted %v: %v, %q", l.TrustAll, w.Header(), w.Body)
+		}
 	}
 }
