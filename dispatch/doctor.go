@@ -70,7 +70,11 @@ func (h *Host) examine(ctx context.Context, t *trace, r *http.Request) *doctor.R
 	rep := doctor.Examine(r, t.id)
 	from := sources{gateway.FromContext(r.Context()), h.options.Settings}
 	rep.Told = from.all()
-	if err := h.examineProject(ctx, from, r.URL.Path, &rep.Project); err != nil {
+	path := r.URL.Path
+	if path == doctor.PathPage {
+		path = "/" // of no project, but whoever asks wants to know about them
+	}
+	if err := h.examineProject(ctx, from, path, &rep.Project); err != nil {
 		rep.Project.Problem = err.Error()
 	}
 	rep.Advise()
@@ -134,7 +138,7 @@ func (h *Host) doctorPage(ctx context.Context, t *trace, r *http.Request) error 
 	status := http.StatusOK
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(t, r.Body, maxKeyForm)
-		if page.Wrong = !h.isDoctorKey(r.PostFormValue("key")); page.Wrong {
+		if page.Wrong = !h.isDoctorKey(strings.TrimSpace(r.PostFormValue("key"))); page.Wrong {
 			status = http.StatusForbidden
 			h.options.Log.Warn("doctor: a wrong key", "id", t.id, "remote", r.RemoteAddr)
 		} else {

@@ -73,7 +73,7 @@ func TestDoctorPage(t *testing.T) {
 	}{
 		"asks":      {httptest.NewRequest(http.MethodGet, doctor.PathPage, nil), 200, []string{`type="password"`}, "HTTP_HOST"},
 		"wrong key": {post("wrong"), 403, []string{"That is not the key."}, "HTTP_HOST"},
-		"right key": {post(doctorKey), 200, []string{"HTTP_HOST", "What there is to say", "TRAC_ENV_PARENT_DIR"}, "secretcookie"},
+		"right key": {post(doctorKey), 200, []string{"HTTP_HOST", "What there is to say", "TRAC_ENV_PARENT_DIR", "the list of projects"}, "secretcookie"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := askDoctor(t, doctorKey, tt.r)
