@@ -24,13 +24,12 @@ type Way struct {
 	NoAuth   bool   // the server has no authentication of its own
 }
 
-// Servers returns all servers, in the order of the documentation.
+// Servers returns all servers, in the order of the documentation. The servers
+// of one kind stand in a file of their own, servers_NAME.go.
 func Servers() []Server {
-	return []Server{
-		{Name: "nginx", Title: "nginx", Ways: []Way{
-			{Name: "fastcgi", Title: "FastCGI", Protocol: "fcgi", Template: "nginx.conf.tmpl", Config: "nginx/fastcgi.conf"},
-		}},
-	}
+	return slices.Concat(
+		nginxServers(),
+	)
 }
 
 // ServerNames returns what Options.Server may be.

@@ -41,7 +41,8 @@ type launch struct {
 // the one deploy wrote, into work, and says what to start.
 type runner func(s *Site) (launch, error)
 
-// runners are the web servers that can be started, by deploy's names.
+// runners are the web servers that can be started, by deploy's names. Each is in
+// a file of its own, NAME.go.
 func runners() map[string]runner {
 	return map[string]runner{}
 }
