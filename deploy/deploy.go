@@ -12,9 +12,7 @@
 package deploy
 
 import (
-	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 )
@@ -77,6 +75,9 @@ type File struct {
 	Mode   fs.FileMode
 	Text   string
 	Secret bool // not shown in a diff
+	// Once is for a file that is the administrator's from then on, as a list of
+	// users: it is written if there is none, and never again.
+	Once bool
 }
 
 // Planned is what is to be written and run.
@@ -98,6 +99,11 @@ func Plan(o Options) (Planned, error) {
 		return Planned{}, err
 	}
 	v := newView(o)
+	if v.way != nil && v.way.Check != nil {
+		if err := v.way.Check(o); err != nil {
+			return Planned{}, err
+		}
+	}
 	p := Planned{Listen: v.listeners(), Flags: v.flags()}
 	files, err := v.common()
 	if err != nil {
@@ -114,103 +120,4 @@ func Plan(o Options) (Planned, error) {
 	}
 	slices.SortFunc(p.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	return p, nil
-}
-
-// fill checks the options and puts defaults in.
-func (o *Options) fill() error {
-	for name, value := range map[string]string{
-		"directory": o.Dir, "program": o.Program, "domain": o.Domain, "address": o.Address, "certificate": o.TLSCert,
-		"key": o.TLSKey, "run directory": o.RunDir, "listen": o.Listen, "group": o.Group, "user": o.User,
-		"password file": o.Auth.File, "realm": o.Auth.Realm, "lc-time": o.LCTime,
-	} {
-		if i := strings.IndexFunc(value, isControl); i >= 0 {
-			return fmt.Errorf("%s %q has a control character in it, which no configuration file can hold", name, value)
-		}
-	}
-	for name, value := range map[string]string{"directory": o.Dir, "program": o.Program} {
-		if !path.IsAbs(value) {
-			return fmt.Errorf("%s %q is not an absolute path", name, value)
-		}
-	}
-	if err := o.fillServer(); err != nil {
-		return err
-	}
-	if err := o.fillMounts(); err != nil {
-		return err
-	}
-	orDefault(&o.RunDir, "/run/projhost")
-	orDefault(&o.Group, "www-data")
-	orDefault(&o.User, "trac")
-	if o.TLSCert != "" {
-		orDefault(&o.Address, "443")
-		orDefault(&o.TLSKey, o.TLSCert)
-	}
-	orDefault(&o.Address, "80")
-	return o.fillAuth()
-}
-
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
-
-func orDefault(s *string, def string) {
-	if *s == "" {
-		*s = def
-	}
-}
-
-func (o *Options) fillServer() error {
-	if o.Server == "" {
-		return nil
-	}
-	s, ok := serverNamed(o.Server)
-	if !ok {
-		return fmt.Errorf("no server %q: there are %s", o.Server, strings.Join(ServerNames(), ", "))
-	}
-	orDefault(&o.Way, s.Ways[0].Name)
-	if _, ok := s.way(o.Way); !ok {
-		return fmt.Errorf("no way %q for %s: there are %s", o.Way, o.Server, strings.Join(s.wayNames(), ", "))
-	}
-	return nil
-}
-
-func (o *Options) fillMounts() error {
-	if len(o.Mounts) == 0 {
-		return fmt.Errorf("no environment: give --env or --env-parent-dir")
-	}
-	o.Mounts = slices.Clone(o.Mounts)
-	for i := range o.Mounts {
-		m := &o.Mounts[i]
-		m.Path = path.Clean("/" + m.Path)
-		if (m.Env == "") == (m.Parent == "") {
-			return fmt.Errorf("mount %s: give one of an environment and a directory of environments", m.Path)
-		}
-		for _, s := range []string{m.Path, m.Env, m.Parent} {
-			if strings.ContainsFunc(s, isControl) {
-				return fmt.Errorf("mount %q: %q has a control character in it", m.Path, s)
-			}
-		}
-		if dir := m.Env + m.Parent; !path.IsAbs(dir) {
-			return fmt.Errorf("mount %s: %q is not an absolute path", m.Path, dir)
-		}
-	}
-	slices.SortFunc(o.Mounts, func(a, b Mount) int { return strings.Compare(a.Path, b.Path) })
-	for i := 1; i < len(o.Mounts); i++ {
-		if o.Mounts[i].Path == o.Mounts[i-1].Path {
-			return fmt.Errorf("two environments at %s: give each a path of its own", o.Mounts[i].Path)
-		}
-	}
-	return nil
-}
-
-func (o *Options) fillAuth() error {
-	orDefault(&o.Auth.Realm, "projhost")
-	switch o.Auth.Kind {
-	case AuthNone:
-	case AuthBasic:
-		orDefault(&o.Auth.File, o.Dir+"/auth/users.htpasswd")
-	case AuthDigest:
-		orDefault(&o.Auth.File, o.Dir+"/auth/users.htdigest")
-	default:
-		return fmt.Errorf("authentication %q: want basic or digest", o.Auth.Kind)
-	}
-	return nil
 }

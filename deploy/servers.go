@@ -1,6 +1,9 @@
 package deploy
 
-import "slices"
+import (
+	"io/fs"
+	"slices"
+)
 
 // Server is a web server that configuration can be written for.
 type Server struct {
@@ -21,7 +24,19 @@ type Way struct {
 	Template string // in templates/
 	Config   string // where it is written, below Options.Dir
 	Digest   bool   // the server can do digest authentication
-	NoAuth   bool   // the server has no authentication of its own
+	NoAuth   string // why the server cannot tell projhost who asks, and what to do instead; "" if it can
+	More     []Extra
+	// Check says in the server's own words what of the options it cannot take; may be nil.
+	Check func(Options) error
+}
+
+// Extra is a further file of a way.
+type Extra struct {
+	Template string
+	Config   string
+	Mode     fs.FileMode // 0: 0644
+	Once     bool        // as File.Once
+	Auth     bool        // only with authentication
 }
 
 // Servers returns all servers, in the order of the documentation. The servers

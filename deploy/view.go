@@ -4,8 +4,11 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"path"
+	"regexp"
+	"strconv"
 	"strings"
 	"text/template"
 )
@@ -23,7 +26,9 @@ type view struct {
 // mount is a Mount with what follows from it.
 type mount struct {
 	Mount
-	Base string // Path without a slash at its end: "" at the root
+	*view        // the options, for templates that are given one mount
+	N     int    // 0 is the first
+	Base  string // Path without a slash at its end: "" at the root
 	// Socket is where the web server connects for this mount.
 	Socket socket
 }
@@ -31,9 +36,12 @@ type mount struct {
 // socket is an address in the parts that configuration formats want.
 type socket struct {
 	Path string // of a unix socket; "" for TCP
-	Host string // of TCP
+	Host string // of TCP, without brackets
 	Port string
 }
+
+// HostPort is a TCP socket's address, with brackets around one of IPv6.
+func (s socket) HostPort() string { return net.JoinHostPort(s.Host, s.Port) }
 
 func newView(o Options) *view {
 	v := &view{Options: o}
@@ -43,7 +51,7 @@ func newView(o Options) *view {
 		v.way = &w
 	}
 	for i, m := range o.Mounts {
-		own := mount{Mount: m, Base: strings.TrimSuffix(m.Path, "/")}
+		own := mount{Mount: m, view: v, N: i, Base: strings.TrimSuffix(m.Path, "/")}
 		if v.way != nil && !v.way.Spawned {
 			own.Socket = v.socketOf(i)
 		}
@@ -72,25 +80,109 @@ func (v *view) socketOf(i int) socket {
 	if !v.way.Silent {
 		i = 0
 	}
-	if v.Listen != "" && i == 0 {
-		if p, ok := strings.CutPrefix(v.Listen, "/"); ok {
-			return socket{Path: "/" + p}
+	at := v.Listen
+	switch {
+	case at == "" && v.way.TCP:
+		at = fmt.Sprintf("127.0.0.1:%d", firstPort(v.way.Protocol))
+	case at == "":
+		at = path.Join(v.RunDir, v.way.Protocol+".sock")
+	}
+	if path.IsAbs(at) {
+		if i > 0 {
+			end := path.Ext(at)
+			at = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(at, end), i, end)
 		}
-		host, port, _ := strings.Cut(v.Listen, ":")
-		return socket{Host: host, Port: port}
+		return socket{Path: at}
 	}
-	if v.way.TCP {
-		return socket{Host: "127.0.0.1", Port: fmt.Sprint(firstPort(v.way.Protocol) + i)}
+	host, port, _ := net.SplitHostPort(at)
+	n, _ := strconv.Atoi(port)
+	return socket{Host: host, Port: strconv.Itoa(n + i)}
+}
+
+// Own are the mounts with a listener of their own: all, or only the first.
+func (v *view) Own() []mount {
+	if v.way.Silent {
+		return v.Mounts
 	}
-	name := v.way.Protocol
-	if i > 0 {
-		name = fmt.Sprintf("%s-%d", name, i)
-	}
-	return socket{Path: path.Join(v.RunDir, name+".sock")}
+	return v.Mounts[:1]
 }
 
 // Proto is the protocol of the way.
 func (v *view) Proto() string { return v.way.Protocol }
+
+// Wayname is the way's name, for names in the configuration.
+func (v *view) Wayname() string { return v.way.Name }
+
+// HasAuth tells whether the web server asks for passwords.
+func (v *view) HasAuth() bool { return v.Auth.Kind != AuthNone }
+
+// Port and Host are the parts of Address; Host is "" for all addresses and has
+// no brackets.
+func (v *view) Port() string {
+	if isPort(v.Address) {
+		return v.Address
+	}
+	_, port, _ := net.SplitHostPort(v.Address)
+	return port
+}
+
+// Host is described with Port.
+func (v *view) Host() string {
+	if isPort(v.Address) {
+		return ""
+	}
+	host, _, _ := net.SplitHostPort(v.Address)
+	return host
+}
+
+// Upstream names a mount's listener among the others of the way.
+func (m mount) Upstream() string {
+	if m.way.Silent && m.N > 0 {
+		return fmt.Sprintf("projhost_%s_%d", m.way.Name, m.N)
+	}
+	return "projhost_" + m.way.Name
+}
+
+// Root is the path of the mount as projhost is told it: "/" or like "/trac".
+func (m mount) Root() string { return m.Mount.Path }
+
+// Directory is the environment or the directory of environments.
+func (m mount) Directory() string { return m.Env + m.Parent }
+
+// Setting is the variable that tells projhost Directory.
+func (m mount) Setting() string {
+	if m.Env != "" {
+		return "TRAC_ENV"
+	}
+	return "TRAC_ENV_PARENT_DIR"
+}
+
+// projectRegex is a regular expression for the path of a project below the mount.
+func (m mount) projectRegex() string {
+	s := "^" + regexp.QuoteMeta(m.Base)
+	if m.Parent != "" {
+		s += "/[^/]+"
+	}
+	return s
+}
+
+// LoginRegex is a regular expression, in the common part of PCRE and RE2, for
+// the decoded paths that ask for a password: .../login and what is below it.
+func (m mount) LoginRegex() string { return m.projectRegex() + "/login(?:/|$)" }
+
+// CommonRegex is one for the paths of the program's own static files; its group
+// is the file's name.
+func (m mount) CommonRegex() string { return m.projectRegex() + "/chrome/common/(.+)$" }
+
+// SendRegex is one for the files that projhost may ask the web server to send:
+// attachments and htdocs of the mount's environments.
+func (m mount) SendRegex() string {
+	s := "^" + regexp.QuoteMeta(m.Directory())
+	if m.Parent != "" {
+		s += "/[^/]+"
+	}
+	return s + "/(?:files|attachments|htdocs)/"
+}
 
 // listeners are the addresses for --listen.
 func (v *view) listeners() []string {
@@ -98,10 +190,7 @@ func (v *view) listeners() []string {
 		return nil
 	}
 	var list []string
-	for i, m := range v.Mounts {
-		if i > 0 && !v.way.Silent {
-			break
-		}
+	for _, m := range v.Own() {
 		list = append(list, v.listener(m))
 	}
 	return list
@@ -110,13 +199,13 @@ func (v *view) listeners() []string {
 // listener is the address of one mount's listener.
 func (v *view) listener(m mount) string {
 	q := url.Values{}
-	addr := v.way.Protocol + "://" + m.Socket.Host + ":" + m.Socket.Port
+	addr := v.way.Protocol + "://" + m.Socket.HostPort()
 	if m.Socket.Path != "" {
 		addr = v.way.Protocol + "+unix:" + (&url.URL{Path: m.Socket.Path}).EscapedPath()
 		q.Set("group", v.Group)
 	}
 	if v.way.Silent {
-		q.Set("prefix", m.Path)
+		q.Set("prefix", m.Root())
 		if m.Env != "" {
 			q.Set("env", m.Env)
 		} else {
@@ -129,10 +218,10 @@ func (v *view) listener(m mount) string {
 	if v.way.Protocol == "http" {
 		q.Set("trust", "all")
 		if m.Socket.Path == "" {
-			q.Set("trust", "127.0.0.1")
+			q.Set("trust", m.Socket.Host)
 		}
-		if v.Auth.Kind != AuthNone {
-			q.Set("user-header", "X-Remote-User")
+		if v.HasAuth() {
+			q.Set("user-header", userHeader)
 		}
 	}
 	if v.way.Protocol == "ajp" {
@@ -144,14 +233,20 @@ func (v *view) listener(m mount) string {
 	return addr
 }
 
+// userHeader is how a reverse proxy names the user.
+const userHeader = "X-Remote-User"
+
 // flags are arguments of "serve" that are not listeners: what requests may name.
 func (v *view) flags() []string {
-	var list []string
+	list := []string{"--max-body", maxBody}
 	for _, m := range v.Mounts {
-		list = append(list, "--allow-root", m.Env+m.Parent)
+		list = append(list, "--allow-root", m.Directory())
 	}
 	return list
 }
+
+// maxBody bounds uploads, in projhost and in the web servers.
+const maxBody = "256MB"
 
 // serverFiles returns the files of the web server, its main one first.
 func (v *view) serverFiles() ([]File, error) {
@@ -159,7 +254,23 @@ func (v *view) serverFiles() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []File{main}, nil
+	files := []File{main}
+	for _, x := range v.way.More {
+		if x.Auth && !v.HasAuth() {
+			continue
+		}
+		mode := x.Mode
+		if mode == 0 {
+			mode = 0o644
+		}
+		f, err := v.render(x.Template, x.Config, mode)
+		if err != nil {
+			return nil, err
+		}
+		f.Once = x.Once
+		files = append(files, f)
+	}
+	return files, nil
 }
 
 // common returns what does not depend on the web server: scripts and units.
