@@ -10,19 +10,44 @@ import (
 // few that make regular expressions.
 func quoters() template.FuncMap {
 	return template.FuncMap{
-		"nginx": quoteNginx,
-		"sh":    quoteShell,
-		"regex": regexp.QuoteMeta,
-		"has":   strings.Contains,
+		"nginx":     quoteNginx,
+		"nginxWord": quoteNginxWord,
+		"nginxFile": quoteNginxFile,
+		"sh":        quoteShell,
+		"regex":     regexp.QuoteMeta,
+		"has":       strings.Contains,
+		"realm":     quoteRealm,
 	}
 }
 
-// quoteNginx writes a value for nginx.conf. In double quotes a backslash stands
-// before a quote or a backslash; "$" cannot be written, so it comes from the
-// variable $projhost_dollar, which the configuration defines with geo.
+// quoteNginx writes a value of nginx.conf that may hold variables. In double
+// quotes a backslash stands before a quote or a backslash; "$" cannot be written,
+// so it comes from the variable $projhost_dollar, which the configuration
+// defines with geo.
 func quoteNginx(s string) string {
-	s = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `${projhost_dollar}`).Replace(s)
-	return `"` + s + `"`
+	return strings.ReplaceAll(quoteNginxWord(s), `$`, `${projhost_dollar}`)
+}
+
+// quoteNginxWord writes one that may not: a location, a name, a socket's path.
+// Before a letter that nginx knows an escape of (\n, \r, \t) a backslash is
+// doubled, too.
+func quoteNginxWord(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+// quoteNginxFile writes the name of a file for include, which is a pattern of
+// glob(3) if it has one of "*?[" in it.
+func quoteNginxFile(s string) string {
+	if strings.ContainsAny(s, "*?[") {
+		s = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+	}
+	return quoteNginxWord(s)
+}
+
+// quoteRealm escapes a realm for WWW-Authenticate (RFC 9110 section 5.6.4),
+// without its quotes, for servers that put it there as it is.
+func quoteRealm(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
 }
 
 // quoteShell writes a word for POSIX sh.

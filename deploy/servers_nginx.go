@@ -1,9 +1,43 @@
 package deploy
 
+import "strings"
+
 func nginxServers() []Server {
-	return []Server{
-		{Name: "nginx", Title: "nginx", Ways: []Way{
-			{Name: "fastcgi", Title: "FastCGI", Protocol: "fcgi", Template: "nginx.conf.tmpl", Config: "nginx/fastcgi.conf"},
-		}},
+	var ways []Way
+	for _, w := range []Way{
+		{Name: "fastcgi", Title: "FastCGI", Protocol: "fcgi"},
+		{Name: "scgi", Title: "SCGI", Protocol: "scgi"},
+		{Name: "uwsgi", Title: "uwsgi", Protocol: "uwsgi"},
+		{Name: "http", Title: "HTTP (proxy_pass)", Protocol: "http", Silent: true},
+	} {
+		base := "nginx/" + w.Name
+		w.Template, w.Config = "nginx.conf.tmpl", base+".conf"
+		w.More = []Extra{
+			{Template: "nginx.upstream.tmpl", Config: base + ".upstream.conf"},
+			{Template: "nginx.locations.tmpl", Config: base + ".locations.conf"},
+			{Template: "nginx.params.tmpl", Config: base + ".params"},
+		}
+		ways = append(ways, w)
 	}
+	return []Server{{Name: "nginx", Title: "nginx", Ways: ways}}
+}
+
+// NginxFile is the name of one of the way's files for nginx.
+func (v *view) NginxFile(end string) string { return v.Dir + "/nginx/" + v.way.Name + end }
+
+// NginxWord is what the names of the way's directives begin with.
+func (v *view) NginxWord() string {
+	if v.way.Protocol == "http" {
+		return "proxy"
+	}
+	return v.way.Name
+}
+
+// NginxDollar tells whether a "$" has to be written in a value.
+func (v *view) NginxDollar() bool {
+	all := v.Dir + v.TLSCert + v.TLSKey + v.Auth.File + v.Auth.Realm
+	for _, m := range v.Mounts {
+		all += m.Root() + m.Directory()
+	}
+	return strings.Contains(all, "$")
 }

@@ -113,6 +113,9 @@ func (v *view) Proto() string { return v.way.Protocol }
 // Wayname is the way's name, for names in the configuration.
 func (v *view) Wayname() string { return v.way.Name }
 
+// WayTitle is the way's title, for comments.
+func (v *view) WayTitle() string { return v.way.Title }
+
 // HasAuth tells whether the web server asks for passwords.
 func (v *view) HasAuth() bool { return v.Auth.Kind != AuthNone }
 
@@ -278,9 +281,10 @@ func (v *view) common() ([]File, error) {
 	return nil, nil
 }
 
-// render executes one template.
+// render executes one template, which may use those that files called
+// *-parts.tmpl define.
 func (v *view) render(name, to string, mode fs.FileMode) (File, error) {
-	t, err := template.New(path.Base(name)).Funcs(quoters()).Option("missingkey=error").ParseFS(templateFiles, "templates/"+name)
+	t, err := template.New(path.Base(name)).Funcs(quoters()).Option("missingkey=error").ParseFS(templateFiles, "templates/"+name, "templates/*-parts.tmpl")
 	if err != nil {
 		return File{}, err
 	}
