@@ -11,6 +11,7 @@ import (
 func quoters() template.FuncMap {
 	return template.FuncMap{
 		"nginx":     quoteNginx,
+		"nginxThen": quoteNginxThen,
 		"nginxWord": quoteNginxWord,
 		"nginxFile": quoteNginxFile,
 		"sh":        quoteShell,
@@ -26,6 +27,11 @@ func quoters() template.FuncMap {
 // defines with geo.
 func quoteNginx(s string) string {
 	return strings.ReplaceAll(quoteNginxWord(s), `$`, `${projhost_dollar}`)
+}
+
+// quoteNginxThen is the same with a variable at its end.
+func quoteNginxThen(s, variable string) string {
+	return strings.TrimSuffix(quoteNginx(s), `"`) + variable + `"`
 }
 
 // quoteNginxWord writes one that may not: a location, a name, a socket's path.

@@ -1,6 +1,9 @@
 package deploy
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 func nginxServers() []Server {
 	var ways []Way
@@ -11,6 +14,7 @@ func nginxServers() []Server {
 		{Name: "http", Title: "HTTP (proxy_pass)", Protocol: "http", Silent: true},
 	} {
 		base := "nginx/" + w.Name
+		w.Check = checkNginx
 		w.Template, w.Config = "nginx.conf.tmpl", base+".conf"
 		w.More = []Extra{
 			{Template: "nginx.upstream.tmpl", Config: base + ".upstream.conf"},
@@ -20,6 +24,19 @@ func nginxServers() []Server {
 		ways = append(ways, w)
 	}
 	return []Server{{Name: "nginx", Title: "nginx", Ways: ways}}
+}
+
+// checkNginx refuses a mount at an environment's own directory: with XSendfile
+// both are locations.
+func checkNginx(o Options) error {
+	for _, m := range o.Mounts {
+		for _, other := range o.Mounts {
+			if o.XSendfile && m.Path == other.Env+other.Parent {
+				return fmt.Errorf("mount %s: nginx cannot send files of the directory of the same name: choose another prefix or leave --xsendfile out", m.Path)
+			}
+		}
+	}
+	return nil
 }
 
 // NginxFile is the name of one of the way's files for nginx.

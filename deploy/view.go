@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -185,6 +186,18 @@ func (m mount) SendRegex() string {
 		s += "/[^/]+"
 	}
 	return s + "/(?:files|attachments|htdocs)/"
+}
+
+// Sent are the mounts of different directories, whose files the web server may
+// be told to send.
+func (v *view) Sent() []mount {
+	var list []mount
+	for _, m := range v.Mounts {
+		if !slices.ContainsFunc(list, func(o mount) bool { return o.Directory() == m.Directory() }) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // listeners are the addresses for --listen.

@@ -41,7 +41,7 @@ type hostFlags struct {
 func (f *hostFlags) where(fs *pflag.FlagSet) {
 	fs.StringVar(&f.env, "env", "", "serve this one environment (as TRAC_ENV)")
 	fs.StringVar(&f.parent, "env-parent-dir", "", "serve every environment in this directory (as TRAC_ENV_PARENT_DIR)")
-	fs.StringSliceVar(&f.roots, "allow-root", nil, "let requests name environments at and below this directory; repeatable (default: what --env, --env-parent-dir or the process environment name)")
+	fs.StringArrayVar(&f.roots, "allow-root", nil, "let requests name environments at and below this directory; repeatable (default: what --env, --env-parent-dir or the process environment name)")
 }
 
 // logs adds the flags about logging.

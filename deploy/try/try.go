@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -35,6 +36,7 @@ type launch struct {
 	program string   // as found
 	args    []string // in the foreground
 	env     []string // in addition to a small environment
+	test    []string // arguments that only check the configuration; nil if the program cannot
 }
 
 // runner prepares a web server: it writes the main configuration that includes
@@ -44,7 +46,33 @@ type runner func(s *Site) (launch, error)
 // runners are the web servers that can be started, by deploy's names. Each is in
 // a file of its own, NAME.go.
 func runners() map[string]runner {
-	return map[string]runner{}
+	all := map[string]runner{}
+	for _, some := range []map[string]runner{
+		nginxRunners(),
+	} {
+		maps.Copy(all, some)
+	}
+	return all
+}
+
+// look finds a program, also where only root has it in the PATH.
+func look(names ...string) (string, error) {
+	for _, name := range names {
+		if p, err := exec.LookPath(name); err == nil {
+			return p, nil
+		}
+		for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/usr/local/bin", "/usr/bin"} {
+			if p := filepath.Join(dir, name); isProgram(p) {
+				return p, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%s: %w", names[0], ErrNotInstalled)
+}
+
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
 // Site is a web server with projhost behind it. Its methods are for one goroutine.
@@ -75,8 +103,14 @@ func Start(ctx context.Context, o deploy.Options, work string, hostArgs ...strin
 		return nil, err
 	}
 	s := &Site{URL: "http://" + o.Address, Options: o, Plan: plan, work: work}
+	if o.TLSCert != "" {
+		s.URL = "https://" + o.Address
+	}
 	l, err := run(s)
 	if err != nil {
+		return nil, err
+	}
+	if err := l.check(ctx); err != nil {
 		return nil, err
 	}
 	if len(plan.Listen) > 0 {
@@ -148,6 +182,26 @@ func (s *Site) Log() string {
 	return text
 }
 
+// check lets the program read its configuration, if it can do only that.
+func (l launch) check(ctx context.Context) error {
+	if l.test == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, l.program, l.test...) //nolint:gosec // the administrator's own server
+	cmd.Env = environment(l)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s refuses its configuration (%w): %s", l.program, err, out)
+	}
+	return nil
+}
+
+// environment is what a server is started with.
+func environment(l launch) []string {
+	return append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}, l.env...)
+}
+
 func writeFiles(dir string, files []deploy.File) error {
 	for _, f := range files {
 		to := filepath.Join(dir, filepath.FromSlash(f.Path))
@@ -189,7 +243,7 @@ func startSaying(ctx context.Context, l launch, text string) (*process, error) {
 func startUntil(ctx context.Context, l launch, ready func(*process) bool) (*process, error) {
 	p := &process{launch: l, cmd: exec.Command(l.program, l.args...), exited: make(chan struct{})} //nolint:gosec // the administrator's own server
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
-	p.cmd.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}, l.env...)
+	p.cmd.Env = environment(l)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
