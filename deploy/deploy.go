@@ -39,6 +39,9 @@ type Options struct {
 	LCTime    string // locale of dates, as ru_RU; "": the process's
 	XSendfile bool   // let the web server send files that projhost names
 
+	// DoctorKeyFile is for serve's --doctor-key-file; "" leaves the doctor out.
+	DoctorKeyFile string
+
 	// Secret is what AJP is protected with. It is made by the caller, because
 	// Plan is pure, and kept over repeated calls.
 	Secret string

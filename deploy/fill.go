@@ -23,7 +23,7 @@ func (o *Options) fill() error {
 		empty bool // it may be
 	}{
 		{"directory", &o.Dir, false}, {"program", &o.Program, false},
-		{"certificate", &o.TLSCert, true}, {"key", &o.TLSKey, true}, {"run directory", &o.RunDir, true}, {"password file", &o.Auth.File, true},
+		{"certificate", &o.TLSCert, true}, {"key", &o.TLSKey, true}, {"run directory", &o.RunDir, true}, {"password file", &o.Auth.File, true}, {"key file of the doctor", &o.DoctorKeyFile, true},
 	} {
 		if f.empty && *f.value == "" {
 			continue
@@ -62,7 +62,7 @@ func (o *Options) checkText() error {
 		{"listen", o.Listen},
 		{"group", o.Group},
 		{"user", o.User},
-		{"password file", o.Auth.File},
+		{"password file", o.Auth.File}, {"key file of the doctor", o.DoctorKeyFile},
 		{"realm", o.Auth.Realm},
 		{"lc-time", o.LCTime},
 	} {

@@ -25,6 +25,7 @@ type Way struct {
 	Config   string // where it is written, below Options.Dir
 	Digest   bool   // the server can do digest authentication
 	NoAuth   string // why the server cannot tell projhost who asks, and what to do instead; "" if it can
+	NoTLS    bool   // who runs the server has set TLS up, this configuration is a part of it
 	More     []Extra
 	// Check says in the server's own words what of the options it cannot take; may be nil.
 	Check func(Options) error

@@ -258,6 +258,9 @@ func (v *view) flags() []string {
 	for _, m := range v.Mounts {
 		list = append(list, "--allow-root", m.Directory())
 	}
+	if v.DoctorKeyFile != "" {
+		list = append(list, "--doctor-key-file", v.DoctorKeyFile)
+	}
 	return list
 }
 
