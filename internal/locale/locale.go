@@ -38,6 +38,9 @@ const iso = "iso8601"
 // or "ru". "C", "POSIX" and "iso8601" are the zero Locale. It returns false, and
 // the zero Locale, for one that is not known.
 func Find(name string) (Locale, bool) {
+	if name == "" {
+		return Locale{}, false
+	}
 	name, modifier, _ := strings.Cut(name, "@")
 	name, _, _ = strings.Cut(name, ".")
 	name = strings.ReplaceAll(name, "-", "_")
