@@ -19,6 +19,7 @@ import (
 	"projhost/envs"
 	"projhost/front/fcgi"
 	"projhost/front/gateway"
+	"projhost/front/wire"
 	"projhost/project"
 	"projhost/project/chrome"
 	"projhost/project/wiki"
@@ -71,7 +72,7 @@ func newIsolated(t *testing.T) *isolated {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() {
-		s := &fcgi.Server{Handler: h, Listener: gateway.Listener{Name: "test"}, Log: slog.New(slog.DiscardHandler)}
+		s := &fcgi.Server{Config: wire.Config{Handler: h, Listener: gateway.Listener{Name: "test"}, Log: slog.New(slog.DiscardHandler)}}
 		served <- s.Serve(ctx, l)
 	}()
 	t.Cleanup(func() {

@@ -18,6 +18,7 @@ import (
 	"projhost/front/fcgi"
 	"projhost/front/gateway"
 	"projhost/front/web"
+	"projhost/front/wire"
 )
 
 // What the zero values of Options mean, and the defaults of flags.
@@ -79,14 +80,15 @@ type server interface {
 // newServer is where a protocol is added: here, and in the list of protocols.
 func newServer(a Addr, h http.Handler, o Options) (server, error) {
 	l := a.listener()
+	c := wire.Config{
+		Handler: h, Listener: l, Log: o.Log, PanicLog: o.PanicLog, Peers: a.peers,
+		MaxConns: o.MaxConns, MaxRequests: o.MaxRequests, MaxBody: o.MaxBody,
+		HeaderTimeout: o.HeaderTimeout, BodyTimeout: o.BodyTimeout, IdleTimeout: o.IdleTimeout,
+		WriteTimeout: o.WriteTimeout, DrainTimeout: o.DrainTimeout,
+	}
 	switch a.protocol {
 	case protocolFCGI:
-		return &fcgi.Server{
-			Handler: h, Listener: l, Log: o.Log, PanicLog: o.PanicLog, Peers: a.peers,
-			MaxConns: o.MaxConns, MaxRequests: o.MaxRequests, MaxBody: o.MaxBody,
-			ParamsTimeout: o.HeaderTimeout, BodyTimeout: o.BodyTimeout, IdleTimeout: o.IdleTimeout,
-			WriteTimeout: o.WriteTimeout, DrainTimeout: o.DrainTimeout,
-		}, nil
+		return &fcgi.Server{Config: c}, nil
 	case protocolHTTP:
 		return &web.Server{
 			Handler: h, Listener: l, Log: o.Log, PanicLog: o.PanicLog,

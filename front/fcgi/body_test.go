@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"projhost/front/fcgi"
+	"projhost/front/wire"
 )
 
 // readBody answers with how reading the body went.
@@ -40,9 +41,9 @@ func TestBodyLength(t *testing.T) {
 		{"exact", "4", "body", `4 "body" <nil>`, ""},
 		{"short", "9", "body", `9 "body" short`, ""},
 		{"empty but announced", "9", "", `9 "" short`, ""},
-		{"long", "3", "body", "Bad Request\n", `3 "bod" fcgi: the request body is longer than CONTENT_LENGTH`},
+		{"long", "3", "body", "Bad Request\n", `3 "bod" the request body is longer than CONTENT_LENGTH`},
 		{"zero", "0", "", `0 "" <nil>`, ""},
-		{"zero and long", "0", "x", "Bad Request\n", `0 "" fcgi: the request body is longer than CONTENT_LENGTH`},
+		{"zero and long", "0", "x", "Bad Request\n", `0 "" the request body is longer than CONTENT_LENGTH`},
 		{"no length", "", "body", `-1 "body" <nil>`, ""},
 		{"no length, at the limit", "", "0123456789", `-1 "0123456789" <nil>`, ""},
 		{"no length, beyond the limit", "", "0123456789a", `-1 "0123456789" beyond 10`, ""},
@@ -52,10 +53,10 @@ func TestBodyLength(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			started := make(chan struct{}, 1)
-			c := serve(t, fcgi.Server{MaxBody: 10, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+			c := serve(t, fcgi.Server{Config: wire.Config{MaxBody: 10, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 				started <- struct{}{}
 				readBody(w, r)
-			})}).dial()
+			})}}).dial()
 			head := []record{beginRecord(1, responder, keep), {params, 1, typical("POST", "/", "CONTENT_LENGTH", tc.length)}, {params, 1, ""}}
 			var tail []record
 			for _, b := range []byte(tc.body) {
@@ -87,7 +88,7 @@ func TestBodyLength(t *testing.T) {
 
 // TestBodyTooLongIsRefusedUnread wants the answer before the body is sent.
 func TestBodyTooLongIsRefusedUnread(t *testing.T) {
-	c := serve(t, fcgi.Server{Handler: hello, MaxBody: 1000}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: hello, MaxBody: 1000}}).dial()
 	c.open(1, keep, "/", "CONTENT_LENGTH", "1001")
 	if a := c.answer(1); a.status != "413 Request Entity Too Large" {
 		t.Errorf("got %+v", a)
@@ -106,7 +107,7 @@ func TestEarlyAnswerIsNotLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := serveOn(t, l, fcgi.Server{Handler: hello, MaxBody: 1000})
+	f := serveOn(t, l, fcgi.Server{Config: wire.Config{Handler: hello, MaxBody: 1000}})
 	nc, err := net.Dial("tcp", f.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +131,7 @@ func TestEarlyAnswerIsNotLost(t *testing.T) {
 func TestBodyGoesToAFile(t *testing.T) {
 	dir := t.TempDir()
 	rnd := rand.New(rand.NewPCG(1, 2))
-	f := serve(t, fcgi.Server{BodyMemory: 1000, TempDir: dir, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{BodyMemory: 1000, TempDir: dir, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		size, _ := strconv.Atoi(r.URL.Path[1:])
 		p := make([]byte, size)
 		for at := 0; ; {
@@ -146,7 +147,7 @@ func TestBodyGoesToAFile(t *testing.T) {
 				return
 			}
 		}
-	})})
+	})}})
 	c := f.dial()
 	for range 40 {
 		total, piece := rnd.IntN(6000), 1+rnd.IntN(1500)
@@ -172,22 +173,22 @@ func TestBodyGoesToAFile(t *testing.T) {
 
 func TestBodyNowhereToKeep(t *testing.T) {
 	release := make(chan struct{})
-	c := serve(t, fcgi.Server{BodyMemory: 4, TempDir: "/nonexistent", Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{BodyMemory: 4, TempDir: "/nonexistent", Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		<-release
 		readBody(w, r)
-	})}).dial()
+	})}}).dial()
 	c.open(1, keep, "/")
 	c.send(record{stdin, 1, "123456"}, record{stdin, 1, ""}, record{getValues, 0, ""})
 	c.next() // so the body has been read
 	close(release)
-	if a := c.answer(1); !strings.HasPrefix(a.body, `-1 "1234" fcgi: keeping a request body: `) {
+	if a := c.answer(1); !strings.HasPrefix(a.body, `-1 "1234" keeping a request body: `) {
 		t.Errorf("got %q", a.body)
 	}
 }
 
 func TestBodyAfterItsEnd(t *testing.T) {
 	late := make(chan *http.Request, 1)
-	c := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/closes" {
 			r.Body.Close()
 			_, err := r.Body.Read(make([]byte, 1))
@@ -195,7 +196,7 @@ func TestBodyAfterItsEnd(t *testing.T) {
 			return
 		}
 		late <- r
-	})}).dial()
+	})}}).dial()
 	c.open(1, keep, "/closes")
 	c.send(record{stdin, 1, "body"})
 	if a := c.answer(1); a.body != http.ErrBodyReadAfterClose.Error() {
@@ -217,7 +218,7 @@ func TestBodyAfterItsEnd(t *testing.T) {
 }
 
 func TestReadDeadline(t *testing.T) {
-	c := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		rc.SetReadDeadline(time.Now().Add(time.Millisecond))
 		_, err := r.Body.Read(make([]byte, 1))
@@ -226,7 +227,7 @@ func TestReadDeadline(t *testing.T) {
 		rc.Flush()
 		b, err := io.ReadAll(r.Body)
 		fmt.Fprint(w, string(b), err)
-	})}).dial()
+	})}}).dial()
 	c.open(1, keep, "/")
 	if r := c.next(); !strings.HasSuffix(r.content, "true") {
 		t.Errorf("got %q", r.content)

@@ -9,15 +9,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"projhost/front/wire"
 )
 
 // inputLen is the size of a connection's read buffer. Records of any length
 // pass through it piece by piece.
 const inputLen = 8 << 10
-
-// lingerTimeout is how long bytes that a web server still sends are read and
-// dropped after the answer, so that a reset does not overtake the answer.
-const lingerTimeout = 2 * time.Second
 
 // Reasons to close a connection that are nobody's fault.
 var (
@@ -70,14 +68,14 @@ type conn struct {
 	logged atomic.Bool
 }
 
-func newConn(s *serving, nc net.Conn) *conn {
+func (s *serving) newConn(nc net.Conn) *conn {
 	now := time.Now()
 	return &conn{s: s, nc: nc, in: s.input.Get().(*[inputLen]byte), read: now, idleAt: now}
 }
 
-// serve reads until the connection ends or another goroutine takes the reading
+// Serve reads until the connection ends or another goroutine takes the reading
 // over.
-func (c *conn) serve() {
+func (c *conn) Serve() {
 	for {
 		err := c.consume()
 		if err == nil {
@@ -106,7 +104,7 @@ func (c *conn) end(err error) {
 	default:
 		c.s.Log.Debug("fcgi: connection lost", "listener", c.s.Listener.Name, "error", err)
 	}
-	c.shut(ErrAborted)
+	c.Shut(wire.ErrAborted)
 	c.s.input.Put(c.in)
 	c.in = nil
 }
@@ -166,11 +164,11 @@ func (c *conn) arm() error {
 	for _, r := range c.reqs {
 		switch {
 		case !r.started:
-			sooner(r.begun.Add(c.s.ParamsTimeout))
-			if now.Sub(r.begun) >= c.s.ParamsTimeout {
-				return protocolErrorf("the parameters did not arrive within %v", c.s.ParamsTimeout)
+			sooner(r.begun.Add(c.s.HeaderTimeout))
+			if now.Sub(r.begun) >= c.s.HeaderTimeout {
+				return protocolErrorf("the parameters did not arrive within %v", c.s.HeaderTimeout)
 			}
-		case now.Sub(c.read) >= c.s.BodyTimeout && !r.body.arrived():
+		case now.Sub(c.read) >= c.s.BodyTimeout && !r.Body.Arrived():
 			return protocolErrorf("no byte of a request body within %v", c.s.BodyTimeout)
 		}
 	}
@@ -211,13 +209,13 @@ func (c *conn) dispatch() *request {
 		}
 		r.started = true
 		c.running++
-		if alone && r.body.arrived() {
+		if alone && r.Body.Arrived() {
 			lead = r
 			c.leading = true
 			c.turn++
 			continue
 		}
-		c.s.wg.Go(r.handle)
+		c.s.WG.Go(r.handle)
 	}
 	// Once c.mu is given up, another reader may have been started by relieve.
 	clear(c.ready)
@@ -233,7 +231,7 @@ func (c *conn) lead(r *request) bool {
 	returned := false
 	defer func() {
 		if !returned && c.relead() { // the handler called runtime.Goexit
-			c.s.wg.Go(c.serve)
+			c.s.WG.Go(c.Serve)
 		}
 	}()
 	r.handle()
@@ -261,7 +259,7 @@ func (c *conn) relieve() {
 	if c.leading && c.seen == c.turn {
 		c.leading = false
 		c.s.watch.leave()
-		c.s.wg.Go(c.serve)
+		c.s.WG.Go(c.Serve)
 	}
 	c.seen = c.turn
 }
@@ -275,19 +273,19 @@ func (c *conn) settled(handlers int) {
 	idle := c.idle()
 	if idle {
 		c.idleAt = time.Now()
-		c.dismissed = c.dismissed || c.s.crowded.Load() && c.s.crowded.CompareAndSwap(true, false)
+		c.dismissed = c.dismissed || c.s.Yield()
 	}
 	quit := idle && !c.dead && (c.closing || c.dismissed) && c.lingering.IsZero()
 	linger := quit && c.unread
 	if linger {
-		c.lingering = time.Now().Add(lingerTimeout)
+		c.lingering = time.Now().Add(wire.LingerTimeout)
 	}
 	c.mu.Unlock()
 	switch {
 	case linger:
 		c.linger()
 	case quit:
-		c.shut(errServed)
+		c.Shut(errServed)
 	}
 }
 
@@ -296,7 +294,7 @@ func (c *conn) settled(handlers int) {
 func (c *conn) linger() {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
-		c.shut(errServed)
+		c.Shut(errServed)
 		return
 	}
 	c.wakeReader()
@@ -309,24 +307,19 @@ func (c *conn) wakeReader() {
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // fails on a closed connection, which wakes too
 }
 
-// farewellTimeout is how long an idle connection is still listened to when the
-// server ends. A web server may have connected, or chosen a kept connection, a
-// moment ago; closed under its request, it may have nobody else to ask.
-const farewellTimeout = 250 * time.Millisecond
-
-// dismiss has the connection closed when it is idle, but for a request that is
+// Dismiss has the connection closed when it is idle, but for a request that is
 // on its way.
-func (c *conn) dismiss() {
+func (c *conn) Dismiss() {
 	c.mu.Lock()
-	c.dismissed, c.farewell = true, time.Now().Add(farewellTimeout)
+	c.dismissed, c.farewell = true, time.Now().Add(wire.FarewellTimeout)
 	c.mu.Unlock()
 	c.wakeReader()
 }
 
-// dismissIdle does it if the connection is idle and another one waits.
-func (c *conn) dismissIdle() bool {
+// DismissIdle does it if the connection is idle and another one waits.
+func (c *conn) DismissIdle() bool {
 	c.mu.Lock()
-	ok := c.idle() && !c.dead && !c.dismissed && c.s.crowded.CompareAndSwap(true, false)
+	ok := c.idle() && !c.dead && !c.dismissed && c.s.Yield()
 	c.dismissed = c.dismissed || ok
 	c.mu.Unlock()
 	if ok {
@@ -335,18 +328,17 @@ func (c *conn) dismissIdle() bool {
 	return ok
 }
 
-// cancel cancels the contexts of all requests; their answers are still sent.
-func (c *conn) cancel(err error) {
+// Cancel cancels the contexts of all requests; their answers are still sent.
+func (c *conn) Cancel(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range c.reqs {
-		r.cancel(err)
-		r.body.abort(err)
+		r.Interrupt(err)
 	}
 }
 
-// shut closes the connection and aborts its requests. Only the first call counts.
-func (c *conn) shut(err error) {
+// Shut closes the connection and aborts its requests. Only the first call counts.
+func (c *conn) Shut(err error) {
 	c.mu.Lock()
 	if c.dead {
 		c.mu.Unlock()
@@ -360,7 +352,7 @@ func (c *conn) shut(err error) {
 	}
 	c.mu.Unlock()
 	c.nc.Close()
-	c.s.forget(c)
+	c.s.Forget(c)
 }
 
 // shutIfAlone closes the connection unless other requests share it.
@@ -369,7 +361,7 @@ func (c *conn) shutIfAlone(r *request) {
 	alone := len(c.reqs) == 1 && c.reqs[0] == r
 	c.mu.Unlock()
 	if alone {
-		c.shut(ErrAborted)
+		c.Shut(wire.ErrAborted)
 	}
 }
 
@@ -386,7 +378,7 @@ func (c *conn) reply(record []byte) error {
 	c.pending = append(c.pending, record...)
 	if !c.flushing {
 		c.flushing = true
-		c.s.wg.Go(c.flush)
+		c.s.WG.Go(c.flush)
 	}
 	return nil
 }
@@ -428,7 +420,7 @@ func (c *conn) write(p []byte, deadline time.Time) error {
 		}
 	}
 	if _, err := c.nc.Write(p); err != nil {
-		c.shut(ErrAborted)
+		c.Shut(wire.ErrAborted)
 		return fmt.Errorf("fcgi: writing to the web server: %w", err)
 	}
 	return nil

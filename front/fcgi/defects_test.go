@@ -16,12 +16,13 @@ import (
 	"time"
 
 	"projhost/front/fcgi"
+	"projhost/front/wire"
 )
 
 // Here is a test for each reason not to use net/http/fcgi.
 
 func TestPanicEndsOnlyItsRequest(t *testing.T) {
-	f := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/before":
 			panic("secret cause")
@@ -36,7 +37,7 @@ func TestPanicEndsOnlyItsRequest(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 		hello(w, r)
-	})})
+	})}})
 	c := f.dial()
 	for _, path := range []string{"/before", "/buffered", "/silent"} {
 		c.get(1, keep, path, "REQUEST_ID", "id-of-"+path[1:])
@@ -69,10 +70,7 @@ func TestPanicEndsOnlyItsRequest(t *testing.T) {
 
 func TestPanicLogHook(t *testing.T) {
 	got := make(chan string, 1)
-	c := serve(t, fcgi.Server{
-		Handler:  handler(func(http.ResponseWriter, *http.Request) { panic("cause") }),
-		PanicLog: func(r *http.Request, v any, stack []byte) { got <- fmt.Sprint(r.URL.Path, v, len(stack) > 100) },
-	}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(http.ResponseWriter, *http.Request) { panic("cause") }), PanicLog: func(r *http.Request, v any, stack []byte) { got <- fmt.Sprint(r.URL.Path, v, len(stack) > 100) }}}).dial()
 	c.get(1, keep, "/p")
 	c.answer(1)
 	if s := receive(t, got); s != "/pcausetrue" {
@@ -81,12 +79,12 @@ func TestPanicLogHook(t *testing.T) {
 }
 
 func TestGoexitEndsOnlyItsRequest(t *testing.T) {
-	c := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/exit" {
 			runtime.Goexit()
 		}
 		hello(w, r)
-	})}).dial()
+	})}}).dial()
 	for range 2 {
 		c.get(1, keep, "/exit")
 		if a := c.answer(1); a.status != "500 Internal Server Error" {
@@ -130,7 +128,7 @@ func (h *aborted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func TestLateOutputOfAbortedRequestIsNotSent(t *testing.T) {
 	h := newAborted()
-	c := serve(t, fcgi.Server{Handler: h}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: h}}).dial()
 	c.get(1, keep, "/late")
 	receive(t, h.started)
 	c.send(record{abort, 1, ""})
@@ -141,7 +139,7 @@ func TestLateOutputOfAbortedRequestIsNotSent(t *testing.T) {
 	// The id is free now, and the old handler still runs.
 	c.open(1, keep, "/new", "CONTENT_LENGTH", "1")
 	close(h.release)
-	if err := receive(t, h.wrote); !errors.Is(err, fcgi.ErrAborted) {
+	if err := receive(t, h.wrote); !errors.Is(err, wire.ErrAborted) {
 		t.Errorf("the late write returned %v", err)
 	}
 	c.send(record{stdin, 1, "x"}, record{stdin, 1, ""})
@@ -168,11 +166,11 @@ func TestAbortCancelsContext(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newAborted()
 			close(h.release)
-			c := serve(t, fcgi.Server{Handler: h}).dial()
+			c := serve(t, fcgi.Server{Config: wire.Config{Handler: h}}).dial()
 			tc.send(c)
 			receive(t, h.started)
 			c.send(record{abort, 1, ""}, record{abort, 1, ""})
-			if err := receive(t, h.cause); err != fcgi.ErrAborted {
+			if err := receive(t, h.cause); err != wire.ErrAborted {
 				t.Errorf("the cause is %v", err)
 			}
 			c.answer(1)
@@ -188,7 +186,7 @@ func TestAbortCancelsContext(t *testing.T) {
 }
 
 func TestAbortBeforeParamsEnd(t *testing.T) {
-	c := serve(t, fcgi.Server{Handler: hello, MaxRequests: 1}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: hello, MaxRequests: 1}}).dial()
 	for range 3 {
 		c.send(beginRecord(1, responder, keep), record{params, 1, "xx"}, record{stdin, 1, "body"}, record{abort, 1, ""})
 		if a := c.answer(1); a.status != "" || a.code != complete {
@@ -204,7 +202,7 @@ func TestAbortBeforeParamsEnd(t *testing.T) {
 func TestCloseCancelsContext(t *testing.T) {
 	h := newAborted()
 	close(h.release)
-	f := serve(t, fcgi.Server{Handler: h})
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: h}})
 	for _, id := range []uint16{1, 2} {
 		c := f.dial()
 		if id == 1 {
@@ -214,10 +212,10 @@ func TestCloseCancelsContext(t *testing.T) {
 		}
 		receive(t, h.started)
 		c.Close()
-		if err := receive(t, h.cause); err != fcgi.ErrAborted {
+		if err := receive(t, h.cause); err != wire.ErrAborted {
 			t.Errorf("the cause is %v", err)
 		}
-		if err := receive(t, h.wrote); !errors.Is(err, fcgi.ErrAborted) {
+		if err := receive(t, h.wrote); !errors.Is(err, wire.ErrAborted) {
 			t.Errorf("the late write returned %v", err)
 		}
 	}
@@ -225,11 +223,11 @@ func TestCloseCancelsContext(t *testing.T) {
 
 func TestAbortFailsBodyRead(t *testing.T) {
 	got, started := make(chan error, 1), make(chan struct{}, 1)
-	f := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		started <- struct{}{}
 		_, err := io.ReadAll(r.Body)
 		got <- err
-	})})
+	})}})
 	for _, how := range []string{"abort", "close"} {
 		c := f.dial()
 		c.open(1, keep, "/")
@@ -240,7 +238,7 @@ func TestAbortFailsBodyRead(t *testing.T) {
 		} else {
 			c.Close()
 		}
-		if err := receive(t, got); !errors.Is(err, fcgi.ErrAborted) {
+		if err := receive(t, got); !errors.Is(err, wire.ErrAborted) {
 			t.Errorf("%s: Read returned %v", how, err)
 		}
 	}
@@ -250,7 +248,7 @@ func TestUnreadBodyDoesNotBlockOthers(t *testing.T) {
 	const size = 3 << 20
 	release := make(chan struct{})
 	got := make(chan int64, 1)
-	c := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			<-release
 			n, _ := io.Copy(io.Discard, r.Body)
@@ -258,7 +256,7 @@ func TestUnreadBodyDoesNotBlockOthers(t *testing.T) {
 			return
 		}
 		hello(w, r)
-	})}).dial()
+	})}}).dial()
 	c.open(1, keep, "/slow")
 	for range size >> 15 {
 		c.send(record{stdin, 1, strings.Repeat("b", 1<<15)})
@@ -277,12 +275,12 @@ func TestUnreadBodyDoesNotBlockOthers(t *testing.T) {
 
 func TestSlowHandlerDoesNotBlockOthers(t *testing.T) {
 	release := make(chan struct{})
-	c := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			<-release
 		}
 		hello(w, r)
-	})}).dial()
+	})}}).dial()
 	c.get(1, keep, "/slow")
 	c.get(2, keep, "/quick")
 	if a := c.answer(2); a.body != "hello /quick" {
@@ -293,7 +291,7 @@ func TestSlowHandlerDoesNotBlockOthers(t *testing.T) {
 }
 
 func TestParamsBounded(t *testing.T) {
-	f := serve(t, fcgi.Server{Handler: hello, MaxParamBytes: 10000, MaxParams: 40})
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: hello}, MaxParamBytes: 10000, MaxParams: 40})
 	c := f.dial()
 	for _, tc := range []struct{ name, params, status string }{
 		{"bytes", typical("GET", "/", "LONG", strings.Repeat("x", 10000)), "431 Request Header Fields Too Large"},
@@ -335,7 +333,7 @@ func TestRequestsBounded(t *testing.T) {
 		now.Add(-1)
 		hello(w, r)
 	})
-	for _, srv := range []fcgi.Server{{Handler: h, MaxRequestsPerConn: 3}, {Handler: h, MaxRequests: 3}} {
+	for _, srv := range []fcgi.Server{{Config: wire.Config{Handler: h}, MaxRequestsPerConn: 3}, {Config: wire.Config{Handler: h, MaxRequests: 3}}} {
 		release, most = make(chan struct{}), atomic.Int32{}
 		c := serve(t, srv).dial()
 		for id := range uint16(8) {
@@ -366,7 +364,7 @@ func TestRequestsBounded(t *testing.T) {
 // TestAbortedHandlersCount has aborted requests count as long as they run.
 func TestAbortedHandlersCount(t *testing.T) {
 	h := newAborted()
-	c := serve(t, fcgi.Server{Handler: h, MaxRequests: 2}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: h, MaxRequests: 2}}).dial()
 	for range 2 {
 		c.get(1, keep, "/late")
 		receive(t, h.started)
@@ -389,7 +387,7 @@ func TestAbortedHandlersCount(t *testing.T) {
 }
 
 func TestBegunRequestsBounded(t *testing.T) {
-	c := serve(t, fcgi.Server{Handler: hello}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: hello}}).dial()
 	go func() {
 		var b []byte
 		for id := uint16(1); id < 2000; id++ {
@@ -422,7 +420,7 @@ func TestAcceptErrorGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := serveOn(t, &failing{l, []error{syscall.EMFILE, syscall.ECONNABORTED, syscall.ENFILE}}, fcgi.Server{Handler: hello})
+	f := serveOn(t, &failing{l, []error{syscall.EMFILE, syscall.ECONNABORTED, syscall.ENFILE}}, fcgi.Server{Config: wire.Config{Handler: hello}})
 	nc, err := net.Dial("tcp", f.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -443,7 +441,7 @@ func TestAcceptErrorForGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := serveOn(t, l, fcgi.Server{Handler: hello})
+	f := serveOn(t, l, fcgi.Server{Config: wire.Config{Handler: hello}})
 	l.Close()
 	if err := f.wait(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve returned %v", err)
@@ -452,14 +450,14 @@ func TestAcceptErrorForGood(t *testing.T) {
 
 func TestDrainLetsRequestsEnd(t *testing.T) {
 	started, release := make(chan struct{}, 2), make(chan struct{})
-	f := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		started <- struct{}{}
 		<-release
 		if err := r.Context().Err(); err != nil {
 			t.Errorf("the context of a request has ended: %v", err)
 		}
 		hello(w, r)
-	})})
+	})}})
 	idle, whole, body := f.dial(), f.dial(), f.dial()
 	whole.get(1, keep, "/whole")
 	body.open(1, keep, "/body")
@@ -493,17 +491,17 @@ func TestDrainLetsRequestsEnd(t *testing.T) {
 func TestDrainCancelsInTheEnd(t *testing.T) {
 	got := make(chan error, 1)
 	started := make(chan struct{})
-	f := serve(t, fcgi.Server{DrainTimeout: 10 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{DrainTimeout: 10 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		close(started)
 		<-r.Context().Done()
 		got <- context.Cause(r.Context())
 		http.Error(w, "going down", http.StatusServiceUnavailable)
-	})})
+	})}})
 	c := f.dial()
 	c.get(1, keep, "/")
 	receive(t, started)
 	f.stop()
-	if err := receive(t, got); err != fcgi.ErrDraining {
+	if err := receive(t, got); err != wire.ErrDraining {
 		t.Errorf("the cause is %v", err)
 	}
 	if a := c.answer(1); a.status != "503 Service Unavailable" {
@@ -515,7 +513,7 @@ func TestDrainCancelsInTheEnd(t *testing.T) {
 }
 
 func TestDrainServesWhatHasArrived(t *testing.T) {
-	f := serve(t, fcgi.Server{Handler: hello})
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: hello}})
 	for range 50 {
 		c := f.dial()
 		defer c.Close()

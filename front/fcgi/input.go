@@ -3,6 +3,8 @@ package fcgi
 import (
 	"fmt"
 	"strconv"
+
+	"projhost/front/wire"
 )
 
 // maxWhole is the longest content that a record may have which is looked at as
@@ -148,15 +150,15 @@ func (c *conn) refuse(id uint16, keep bool, status uint8) error {
 
 // admit begins a request, if there may be one more.
 func (c *conn) admit(id uint16, keep bool) bool {
-	if c.s.active.Add(1) > int64(c.s.MaxRequests) {
-		c.s.active.Add(-1)
+	if c.s.Active.Add(1) > int64(c.s.MaxRequests) {
+		c.s.Active.Add(-1)
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ending := c.dismissed || c.s.ending.Load()
+	ending := c.dismissed || c.s.Ending.Load()
 	if c.dead || c.closing || ending && c.load > 0 || c.load >= c.s.MaxRequestsPerConn {
-		c.s.active.Add(-1)
+		c.s.Active.Add(-1)
 		return false
 	}
 	c.mpx = c.mpx || c.load > 0
@@ -187,7 +189,7 @@ func (c *conn) abort(id uint16) error {
 		if r.id != id {
 			continue
 		}
-		if !r.abort(ErrAborted) {
+		if !r.abort(wire.ErrAborted) {
 			break // it is just being answered
 		}
 		c.drop(i)
@@ -209,7 +211,7 @@ func (c *conn) drop(i int) {
 	c.reqs[last] = nil
 	c.reqs = c.reqs[:last]
 	c.closing = c.closing || !r.keep
-	c.unread = c.unread || !r.body.arrived()
+	c.unread = c.unread || !r.Body.Arrived()
 }
 
 // params is FCGI_PARAMS (section 5.2): part of a stream that ends with an empty record.

@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"projhost/front/fcgi"
+	"projhost/front/wire"
 )
 
 func TestParamsTimeout(t *testing.T) {
-	f := serve(t, fcgi.Server{Handler: hello, ParamsTimeout: 20 * time.Millisecond})
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: hello, HeaderTimeout: 20 * time.Millisecond}})
 	c := f.dial()
 	c.send(beginRecord(1, responder, keep), record{params, 1, "x"})
 	if rest := c.closed(); rest != nil {
@@ -29,23 +30,23 @@ func TestParamsTimeout(t *testing.T) {
 
 func TestBodyTimeout(t *testing.T) {
 	got := make(chan error, 1)
-	f := serve(t, fcgi.Server{BodyTimeout: 20 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{BodyTimeout: 20 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		got <- err
-	})})
+	})}})
 	c := f.dial()
 	c.open(1, keep, "/")
-	if err := receive(t, got); !errors.Is(err, fcgi.ErrAborted) {
+	if err := receive(t, got); !errors.Is(err, wire.ErrAborted) {
 		t.Errorf("Read returned %v", err)
 	}
 	c.closed()
 }
 
 func TestIdleTimeout(t *testing.T) {
-	f := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(60 * time.Millisecond) // longer than the timeout: not idle
 		hello(w, r)
-	}), IdleTimeout: 20 * time.Millisecond})
+	}), IdleTimeout: 20 * time.Millisecond}})
 	c := f.dial()
 	c.get(1, keep, "/")
 	if a := c.answer(1); a.body != "hello /" {
@@ -63,14 +64,14 @@ func TestIdleTimeout(t *testing.T) {
 func TestWriteTimeout(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		got := make(chan error, 1)
-		srv := fcgi.Server{WriteTimeout: 20 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+		srv := fcgi.Server{Config: wire.Config{WriteTimeout: 20 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 			if own {
 				http.NewResponseController(w).SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 			}
 			_, err := w.Write(make([]byte, 64<<20))
 			got <- err
 			<-r.Context().Done()
-		})}
+		})}}
 		if own {
 			srv.WriteTimeout = -1
 		}
@@ -85,13 +86,13 @@ func TestWriteTimeout(t *testing.T) {
 
 func TestConnectionsBounded(t *testing.T) {
 	started, release := make(chan struct{}, 9), make(chan struct{})
-	f := serve(t, fcgi.Server{MaxConns: 2, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{MaxConns: 2, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			started <- struct{}{}
 			<-release
 		}
 		hello(w, r)
-	})})
+	})}})
 	busy, idle := f.dial(), f.dial()
 	busy.get(1, keep, "/slow")
 	receive(t, started)
@@ -121,7 +122,7 @@ func TestPeers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := serveOn(t, l, fcgi.Server{Handler: hello, Peers: []netip.Prefix{netip.MustParsePrefix(tc.prefix)}})
+		f := serveOn(t, l, fcgi.Server{Config: wire.Config{Handler: hello, Peers: []netip.Prefix{netip.MustParsePrefix(tc.prefix)}}})
 		nc, err := net.Dial("tcp", f.addr)
 		if err != nil {
 			t.Fatal(err)
@@ -138,7 +139,7 @@ func TestPeers(t *testing.T) {
 }
 
 func TestDeafPeer(t *testing.T) {
-	c := serve(t, fcgi.Server{Handler: hello}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: hello}}).dial()
 	ask := []byte(strings.Repeat(string(record{99, 0, ""}.bytes(0)), 1000))
 	for {
 		if _, err := c.Write(ask); err != nil {

@@ -96,7 +96,3 @@ func appendEnd(b []byte, id uint16, app uint32, status uint8) []byte {
 	c[4] = status
 	return appendRecord(b, typeEndRequest, id, c[:])
 }
-
-// endLen is the room that the end of a request takes at most: padding of the
-// last content, the empty FCGI_STDOUT and FCGI_END_REQUEST.
-const endLen = 7 + headerLen + headerLen + 8

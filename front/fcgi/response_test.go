@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"projhost/front/fcgi"
+	"projhost/front/wire"
 )
 
 const (
@@ -29,7 +30,7 @@ type responseCase struct {
 }
 
 func (tc responseCase) run(t *testing.T) {
-	f := serve(t, fcgi.Server{Handler: tc.h})
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: tc.h}})
 	c := f.dial()
 	c.send(beginRecord(1, responder, keep), record{params, 1, typical(tc.method, "/")}, record{params, 1, ""}, record{stdin, 1, ""})
 	a := c.answer(1)
@@ -187,10 +188,10 @@ func TestResponseBody(t *testing.T) {
 // TestResponseSizes has answers around the sizes of the buffers.
 func TestResponseSizes(t *testing.T) {
 	var size, pad int
-	c := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Pad", strings.Repeat("p", pad))
 		w.Write(bytes.Repeat([]byte("x"), size))
-	})}).dial()
+	})}}).dial()
 	for _, near := range []int{0, 3072, 4096, 64512, 65535, 129024} {
 		for size = max(0, near-45); size < near+45; size += 3 {
 			for _, pad = range []int{0, 1, 800 + size%240, 70000} {
@@ -204,12 +205,12 @@ func TestResponseSizes(t *testing.T) {
 }
 
 func TestShortAnswerIsLogged(t *testing.T) {
-	f := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "9")
 		w.WriteHeader(200)
 		w.WriteHeader(404)
 		io.WriteString(w, "hello")
-	})})
+	})}})
 	c := f.dial()
 	c.get(1, keep, "/short")
 	if a := c.answer(1); a.app == 0 {
@@ -226,7 +227,7 @@ func TestShortAnswerIsLogged(t *testing.T) {
 // already be another's.
 func TestWriterAfterItsEnd(t *testing.T) {
 	old := make(chan http.ResponseWriter, 1)
-	c := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/old" {
 			old <- w
 			io.WriteString(w, "old")
@@ -240,7 +241,7 @@ func TestWriterAfterItsEnd(t *testing.T) {
 			prior.WriteHeader(500)
 		}
 		fmt.Fprint(w, errors.Join(errs...) != nil)
-	})}).dial()
+	})}}).dial()
 	c.get(1, keep, "/old")
 	c.answer(1)
 	c.get(1, keep, "/new")
@@ -251,7 +252,7 @@ func TestWriterAfterItsEnd(t *testing.T) {
 
 // TestOneWrite has a small answer leave in one piece.
 func TestOneWrite(t *testing.T) {
-	c := serve(t, fcgi.Server{Handler: hello}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: hello}}).dial()
 	c.get(1, keep, "/")
 	b := make([]byte, 4096)
 	n, err := c.Conn.Read(b)

@@ -4,10 +4,11 @@ import (
 	"testing"
 
 	"projhost/front/fcgi"
+	"projhost/front/wire"
 )
 
 func TestHello(t *testing.T) {
-	c := serve(t, fcgi.Server{Handler: hello}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: hello}}).dial()
 	for range 3 {
 		c.get(1, keep, "/wiki")
 		if a := c.answer(1); a.status != "200 OK" || a.body != "hello /wiki" || a.header.Get("Content-Length") != "11" {

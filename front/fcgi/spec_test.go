@@ -13,6 +13,7 @@ import (
 
 	"projhost/front/fcgi"
 	"projhost/front/gateway"
+	"projhost/front/wire"
 )
 
 // get is the request of the examples, with what makes it one of HTTP.
@@ -87,7 +88,7 @@ func TestSpecExamples(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, padding := range []int{0, 1, 8, 255} {
-				c := serve(t, fcgi.Server{Handler: echo}).dial()
+				c := serve(t, fcgi.Server{Config: wire.Config{Handler: echo}}).dial()
 				var b []byte
 				for _, r := range tc.send {
 					b = append(b, r.bytes(padding)...)
@@ -106,12 +107,12 @@ func TestSpecExamples(t *testing.T) {
 // of which the second ends first.
 func TestSpecMultiplexed(t *testing.T) {
 	release := make(chan struct{})
-	c := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/a" {
 			<-release
 		}
 		echo(w, r)
-	})}).dial()
+	})}}).dial()
 	c.send(beginRecord(1, responder, keep), record{params, 1, getPairs}, record{params, 1, ""},
 		beginRecord(2, responder, keep), record{params, 2, postPairs[:40]}, record{stdin, 1, ""},
 		record{params, 2, postPairs[40:]}, record{params, 2, ""}, record{stdin, 2, postBody}, record{stdin, 2, ""})
@@ -129,10 +130,10 @@ func TestSpecMultiplexed(t *testing.T) {
 func TestSplitAnywhere(t *testing.T) {
 	long := strings.Repeat("y", 200)
 	want := pairs("HTTP_X_LONG", long, strings.Repeat("N", 130), "v")
-	c := serve(t, fcgi.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		v := gateway.FromContext(r.Context())
 		io.WriteString(w, pairs("HTTP_X_LONG", v.Get("HTTP_X_LONG"), strings.Repeat("N", 130), v.Get(strings.Repeat("N", 130))))
-	})}).dial()
+	})}}).dial()
 	all := getPairs + want
 	for i := 1; i < len(all); i++ {
 		c.send(beginRecord(1, responder, keep), record{params, 1, all[:i]}, record{params, 1, all[i:]}, record{params, 1, ""}, record{stdin, 1, ""})
@@ -144,7 +145,7 @@ func TestSplitAnywhere(t *testing.T) {
 
 // TestByteByByte sends records in the smallest pieces a socket may deliver.
 func TestByteByByte(t *testing.T) {
-	c := serve(t, fcgi.Server{Handler: echo}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: echo}}).dial()
 	var b []byte
 	for _, r := range []record{beginRecord(1, responder, 0), {params, 1, postPairs}, {params, 1, ""}, {stdin, 1, postBody}, {stdin, 1, ""}} {
 		b = append(b, r.bytes(5)...)
@@ -159,7 +160,7 @@ func TestByteByByte(t *testing.T) {
 
 // TestManagement has the records with the null request id (section 4).
 func TestManagement(t *testing.T) {
-	srv := fcgi.Server{Handler: hello, MaxConns: 7, MaxRequests: 9}
+	srv := fcgi.Server{Config: wire.Config{Handler: hello, MaxConns: 7, MaxRequests: 9}}
 	for _, tc := range []struct {
 		name string
 		send record
@@ -209,7 +210,7 @@ func TestProtocolErrors(t *testing.T) {
 		{"too many values", "type 9", record{getValues, 0, strings.Repeat(pairs("FCGI_MAX_CONNS", ""), 100)}.bytes(0)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			f := serve(t, fcgi.Server{Handler: hello})
+			f := serve(t, fcgi.Server{Config: wire.Config{Handler: hello}})
 			c := f.dial()
 			c.Write(tc.send)
 			if rest := c.closed(); rest != nil {

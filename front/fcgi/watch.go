@@ -75,7 +75,7 @@ func (w *watch) tick(s *serving) {
 			continue
 		}
 		quiet = 0
-		conns = s.appendConns(conns[:0])
+		conns = s.AppendConns(conns[:0])
 		for _, c := range conns {
 			c.relieve()
 		}

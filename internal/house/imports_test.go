@@ -27,9 +27,9 @@ func floors() map[string]floor {
 		"markup":          {"wiki text to HTML", nil},
 		"templates":       {"page types and layout", nil},
 		"templates/wiki":  {"pages of the wiki", []string{"templates"}},
-		"front/fcgi":      {"FastCGI: bytes in, request out, drain", []string{"front/gateway"}},
+		"front/fcgi":      {"FastCGI: bytes in, request out, drain", []string{"front/gateway", "front/wire"}},
 		"front/web":       {"HTTP: bytes in, request out, drain", []string{"front/gateway"}},
-		"front":           {"listening sockets and which protocol each speaks", []string{"front/gateway", "front/fcgi", "front/web"}},
+		"front":           {"listening sockets and which protocol each speaks", []string{"front/gateway", "front/fcgi", "front/web", "front/wire"}},
 		"db":              {"open databases, transactions", []string{"internal/fault", "db/schema"}},
 		"envs":            {"which environment; open, count, evict", []string{"db", "db/schema", "envs/tracini", "internal/fault", "internal/stamp"}},
 		"access/auth":     {"who asks; reads REMOTE_USER", []string{"envs", "db", "front/gateway", "internal/fault"}},
@@ -43,6 +43,7 @@ func floors() map[string]floor {
 		"deploy/try":      {"run a web server with it", []string{"deploy"}},
 		"testenvs":        {"environments for tests", []string{"envs", "project", "dispatch", "front/gateway"}},
 		"cmd/projhost":    {"parse, wire, run", []string{"front/...", "deploy/...", "doctor", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/..."}},
+		"front/wire":      {"what protocols of web servers share: accept, count, drain, answer", []string{"front/gateway"}},
 	}
 }
 

@@ -1,4 +1,4 @@
-package fcgi
+package wire
 
 import (
 	"errors"
@@ -10,24 +10,33 @@ import (
 	"time"
 )
 
-var errTooLong = errors.New("fcgi: the request body is longer than CONTENT_LENGTH")
+var errTooLong = errors.New("the request body is longer than CONTENT_LENGTH")
 
-// body is what arrives on FCGI_STDIN. The reader of the connection puts bytes
-// in and never waits for the handler that takes them out: what does not fit the
-// window in memory goes to an unlinked temporary file.
-type body struct {
+// Spool is where the bodies of a server's requests are kept.
+type Spool struct {
+	limit   int64     // Config.MaxBody
+	dir     string    // Config.TempDir
+	windows sync.Pool // *[]byte of Config.BodyMemory bytes
+}
+
+// Body is the body of one request. Who reads the connection puts bytes in and
+// never waits for the handler that takes them out: what does not fit the window
+// in memory goes to an unlinked temporary file.
+type Body struct {
 	mu   sync.Mutex
 	cond sync.Cond // something changed for a waiting Read
-	s    *serving
+	s    *Spool
 
 	window *[]byte  // of the pool, nil until the first byte
 	r, w   int      // window[r:w] is to be read, before the file
 	file   *os.File // what did not fit, nil if all did
 	fr, fw int64    // file[fr:fw] is to be read
 	got    int64    // bytes put in
+	ask    func()   // has more sent, nil if it comes by itself
+	asked  bool     // ask was called, and nothing has come since
 	want   int64    // CONTENT_LENGTH, -1 if there is none
 
-	eof    bool  // the empty FCGI_STDIN came
+	eof    bool  // End was called
 	failed error // told after what was put in before it
 	cut    error // told at once: the request is aborted
 	closed bool  // nobody reads any more
@@ -36,13 +45,17 @@ type body struct {
 	timer    *time.Timer
 }
 
-func (b *body) init(s *serving) {
+func (b *Body) init(s *Spool) {
 	b.s, b.want = s, -1
 	b.cond.L = &b.mu
 }
 
-// put appends p, or drops what is beyond the limits.
-func (b *body) put(p []byte) {
+// AskWith has a Read that finds nothing call ask, once until something is put
+// in, for protocols in which a web server sends of a body what it is asked for.
+func (b *Body) AskWith(ask func()) { b.ask = ask }
+
+// Put appends p, or drops what is beyond the limits.
+func (b *Body) Put(p []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed || b.eof || b.failed != nil {
@@ -55,20 +68,21 @@ func (b *body) put(p []byte) {
 	}
 	b.got += int64(len(p))
 	if err := b.store(p); err != nil {
-		b.failed = fmt.Errorf("fcgi: keeping a request body: %w", err)
+		b.failed = fmt.Errorf("keeping a request body: %w", err)
 	}
+	b.asked = false
 	b.cond.Broadcast()
 }
 
 // limit returns how long the body may be and the error if it is longer.
-func (b *body) limit() (int64, error) {
+func (b *Body) limit() (int64, error) {
 	if b.want >= 0 {
 		return b.want, errTooLong
 	}
-	return b.s.MaxBody, &http.MaxBytesError{Limit: b.s.MaxBody}
+	return b.s.limit, &http.MaxBytesError{Limit: b.s.limit}
 }
 
-func (b *body) store(p []byte) error {
+func (b *Body) store(p []byte) error {
 	if b.fr == b.fw {
 		n, err := b.fill(p)
 		if p = p[n:]; len(p) == 0 || err != nil {
@@ -76,7 +90,7 @@ func (b *body) store(p []byte) error {
 		}
 	}
 	if b.file == nil {
-		f, err := tempFile(b.s.TempDir)
+		f, err := tempFile(b.s.dir)
 		if err != nil {
 			return err
 		}
@@ -88,7 +102,7 @@ func (b *body) store(p []byte) error {
 }
 
 // fill puts as much of p as fits into the window.
-func (b *body) fill(p []byte) (int, error) {
+func (b *Body) fill(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -107,7 +121,7 @@ func (b *body) fill(p []byte) (int, error) {
 
 // tempFile makes a file that is gone with its last descriptor.
 func tempFile(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, "fcgi-body-*")
+	f, err := os.CreateTemp(dir, "projhost-body-*")
 	if err != nil {
 		return nil, err
 	}
@@ -117,29 +131,29 @@ func tempFile(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// end says that the empty FCGI_STDIN came.
-func (b *body) end() {
+// End says that all has come.
+func (b *Body) End() {
 	b.mu.Lock()
 	b.eof = true
 	b.mu.Unlock()
 	b.cond.Broadcast()
 }
 
-// complete reports whether all has arrived, and how long it was.
-func (b *body) complete() (int64, bool) {
+// Complete reports whether all has arrived, and how long it was.
+func (b *Body) Complete() (int64, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.got, b.eof
 }
 
-// arrived reports whether all has come.
-func (b *body) arrived() bool {
-	_, all := b.complete()
+// Arrived reports whether all has come, as told by End.
+func (b *Body) Arrived() bool {
+	_, all := b.Complete()
 	return all
 }
 
 // expect sets CONTENT_LENGTH. It returns an error if more has already arrived.
-func (b *body) expect(n int64) error {
+func (b *Body) expect(n int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.want = n
@@ -150,7 +164,7 @@ func (b *body) expect(n int64) error {
 }
 
 // abort makes every Read fail with err, the waiting ones too.
-func (b *body) abort(err error) {
+func (b *Body) abort(err error) {
 	b.mu.Lock()
 	b.cut = err
 	b.mu.Unlock()
@@ -159,9 +173,9 @@ func (b *body) abort(err error) {
 
 // Read waits for bytes. After the last it returns io.EOF, or
 // io.ErrUnexpectedEOF if the body is shorter than CONTENT_LENGTH, or
-// *http.MaxBytesError if it is longer than Server.MaxBody, or ErrAborted as
+// *http.MaxBytesError if it is longer than Config.MaxBody, or ErrAborted as
 // soon as the web server has given the request up.
-func (b *body) Read(p []byte) (int, error) {
+func (b *Body) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
@@ -169,12 +183,19 @@ func (b *body) Read(p []byte) (int, error) {
 		if n > 0 || err != nil || len(p) == 0 {
 			return n, err
 		}
+		if b.ask != nil && !b.asked {
+			b.asked = true
+			b.mu.Unlock() // asking may have to wait for the web server to listen
+			b.ask()
+			b.mu.Lock()
+			continue
+		}
 		b.cond.Wait()
 	}
 }
 
 // take returns 0, nil if there is nothing to be had yet.
-func (b *body) take(p []byte) (int, error) {
+func (b *Body) take(p []byte) (int, error) {
 	switch {
 	case b.closed:
 		return 0, http.ErrBodyReadAfterClose
@@ -200,7 +221,7 @@ func (b *body) take(p []byte) (int, error) {
 	return 0, nil
 }
 
-func (b *body) takeFile(p []byte) (int, error) {
+func (b *Body) takeFile(p []byte) (int, error) {
 	if int64(len(p)) > b.fw-b.fr {
 		p = p[:b.fw-b.fr]
 	}
@@ -212,13 +233,13 @@ func (b *body) takeFile(p []byte) (int, error) {
 		}
 	}
 	if err != nil {
-		return n, fmt.Errorf("fcgi: reading a kept request body: %w", err)
+		return n, fmt.Errorf("reading a kept request body: %w", err)
 	}
 	return n, nil
 }
 
 // setDeadline is the read deadline of http.ResponseController.
-func (b *body) setDeadline(t time.Time) {
+func (b *Body) setDeadline(t time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.deadline = t
@@ -233,7 +254,7 @@ func (b *body) setDeadline(t time.Time) {
 }
 
 // Close drops what is left and what is yet to come.
-func (b *body) Close() error {
+func (b *Body) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {

@@ -1,4 +1,4 @@
-package fcgi
+package wire
 
 import (
 	"net/http"
@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// headWriter writes the head of an answer as CGI has it (RFC 3875 section 6).
+// headWriter writes the fields of an answer's head as CGI has them (RFC 3875
+// section 6), each as "Name: value" and CR LF.
 type headWriter struct {
 	b       []byte
 	status  int
@@ -17,17 +18,20 @@ type headWriter struct {
 	bad     string // a field that was dropped because it is none
 }
 
-// write appends the status and the fields, in the order of their names.
-func (w *headWriter) write(h http.Header) {
-	w.b = append(w.b, "Status: "...)
-	w.b = strconv.AppendInt(w.b, int64(w.status), 10)
-	w.b = append(w.b, ' ')
-	if text := http.StatusText(w.status); text != "" {
-		w.b = append(w.b, text...)
+// AppendStatus appends a status, its name and CR LF.
+func AppendStatus(b []byte, status int) []byte {
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, ' ')
+	if text := http.StatusText(status); text != "" {
+		b = append(b, text...)
 	} else {
-		w.b = append(w.b, "Unknown"...)
+		b = append(b, "Unknown"...)
 	}
-	w.b = append(w.b, "\r\n"...)
+	return append(b, "\r\n"...)
+}
+
+// write appends the fields in the order of their names.
+func (w *headWriter) write(h http.Header) {
 	var room [24]string
 	names := room[:0]
 	for name := range h {

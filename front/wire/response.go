@@ -1,4 +1,4 @@
-package fcgi
+package wire
 
 import (
 	"errors"
@@ -12,14 +12,22 @@ import (
 )
 
 // Answers are put together in a small buffer first, as most are redirects and
-// the like, then in one that holds a whole record. Both begin with room for the
+// the like, then in one that holds a whole piece. Both begin with room for the
 // head, so that a complete answer leaves in one piece.
 const (
-	headRoom = 1 << 10 // record header and head in front of the body
+	// HeadRoom is where the body begins in a piece, see Link.Frame.
+	HeadRoom = 1 << 10
+	// FrameRoom is how many bytes are free before the head of a piece.
+	FrameRoom = 8
+	// TailRoom is how many bytes are free after a piece.
+	TailRoom = 32
+	// MaxPiece is the longest piece with its head and FrameRoom, in bytes. A
+	// record of FastCGI has a header of 8 and content of at most 65,528.
+	MaxPiece = 64 << 10
+
 	smallLen = 4 << 10
-	smallMax = smallLen - endLen // the end of the request is added to a full buffer
-	largeMax = headerLen + maxAligned
-	largeLen = largeMax + endLen
+	smallMax = smallLen - TailRoom
+	largeLen = MaxPiece + TailRoom
 	chunkLen = 32 << 10 // of ReadFrom
 	sniffLen = 512      // what http.DetectContentType looks at
 )
@@ -29,12 +37,12 @@ type (
 	largeBuffer [largeLen]byte
 )
 
-var errEnded = errors.New("fcgi: the handler of this response has ended")
+var errEnded = errors.New("the handler of this response has ended")
 
-// response is the http.ResponseWriter of one request.
-type response struct {
+// Response is the http.ResponseWriter of one request.
+type Response struct {
 	mu     sync.Mutex // a handler's goroutine may outlive it; buffers are used again
-	req    *request
+	x      *Exchange
 	header http.Header
 	ended  bool
 
@@ -48,11 +56,11 @@ type response struct {
 	written int64 // bytes of body
 
 	sent  bool // the head is sent
-	app   uint32
-	cut   bool // the handler has failed when a part of the answer was sent
+	short bool // a part of the answer is missing
+	cut   bool // because the handler has failed when another part was sent
 	small *smallBuffer
 	large *largeBuffer
-	buf   []byte // buf[headRoom:] is body not yet sent
+	buf   []byte // buf[HeadRoom:] is body not yet sent
 	max   int    // len(buf) is at most that
 
 	deadline time.Time
@@ -63,10 +71,10 @@ var _ interface {
 	http.Flusher
 	io.ReaderFrom
 	io.StringWriter
-} = (*response)(nil)
+} = (*Response)(nil)
 
 // Header returns the fields to be sent with the first WriteHeader, Write or Flush.
-func (w *response) Header() http.Header {
+func (w *Response) Header() http.Header {
 	if w.header == nil {
 		w.header = make(http.Header, 8)
 	}
@@ -74,8 +82,8 @@ func (w *response) Header() http.Header {
 }
 
 // WriteHeader panics if no status is like that, as that of net/http does.
-// Informational ones are ignored: FastCGI cannot send them.
-func (w *response) WriteHeader(status int) {
+// Informational ones are ignored: what web servers speak here cannot send them.
+func (w *Response) WriteHeader(status int) {
 	if status < 100 || status > 999 {
 		panic(fmt.Sprintf("invalid WriteHeader code %d", status))
 	}
@@ -84,43 +92,44 @@ func (w *response) WriteHeader(status int) {
 	switch {
 	case w.ended || status < 200:
 	case w.wrote:
-		w.req.log(slog.LevelWarn, "fcgi: superfluous WriteHeader", "status", w.status, "superfluous", status)
+		w.x.Log(slog.LevelWarn, "superfluous WriteHeader", "status", w.status, "superfluous", status)
 	default:
 		w.begin(status)
 	}
 }
 
 // begin fixes the status and the fields of the head.
-func (w *response) begin(status int) {
+func (w *Response) begin(status int) {
 	w.wrote, w.status = true, status
 	w.bodied = status != http.StatusNoContent && status != http.StatusNotModified
 	if w.small == nil {
-		w.small = w.req.c.s.small.Get().(*smallBuffer)
-		w.buf, w.max = w.small[:headRoom], smallMax
+		w.small = w.x.shared.small.Get().(*smallBuffer)
+		w.buf, w.max = w.small[:HeadRoom], min(smallMax, HeadRoom+w.x.limit)
 	}
-	h := headWriter{b: w.buf[headerLen:headerLen:headRoom], status: status, length: -1}
+	b := w.x.link.BeginHead(w.buf[FrameRoom:FrameRoom:HeadRoom], status)
+	h := headWriter{b: b, status: status, length: -1}
 	h.write(w.header)
 	w.heading, w.hasType, w.length = h.b, h.hasType || h.encoded, h.length
 	if h.bad != "" {
-		w.req.log(slog.LevelWarn, "fcgi: header field dropped", "field", h.bad)
+		w.x.Log(slog.LevelWarn, "header field dropped", "field", h.bad)
 	}
 }
 
 // Write sends p, or keeps it to be sent with more. It returns
 // http.ErrBodyNotAllowed and http.ErrContentLength as that of net/http does,
 // and ErrAborted when the web server has given up.
-func (w *response) Write(p []byte) (int, error) { return write(w, p) }
+func (w *Response) Write(p []byte) (int, error) { return write(w, p) }
 
 // WriteString is Write.
-func (w *response) WriteString(p string) (int, error) { return write(w, p) }
+func (w *Response) WriteString(p string) (int, error) { return write(w, p) }
 
-func write[T []byte | string](w *response, p T) (int, error) {
+func write[T []byte | string](w *Response, p T) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case w.ended:
 		return 0, errEnded
-	case w.req.state.Load() != stateOpen:
+	case w.x.link.Gone():
 		return 0, ErrAborted
 	}
 	if !w.wrote {
@@ -161,28 +170,28 @@ func write[T []byte | string](w *response, p T) (int, error) {
 
 // room returns how many bytes fit into the buffer, after taking the large one if
 // n do not fit into the small one.
-func (w *response) room(n int) int {
+func (w *Response) room(n int) int {
 	if w.large == nil && len(w.buf)+n > w.max {
-		w.large = w.req.c.s.large.Get().(*largeBuffer)
+		w.large = w.x.shared.large.Get().(*largeBuffer)
 		copy(w.large[:], w.buf)
-		if len(w.heading) <= headRoom-headerLen {
-			w.heading = w.large[headerLen : headerLen+len(w.heading) : headRoom]
+		if len(w.heading) <= HeadRoom-FrameRoom {
+			w.heading = w.large[FrameRoom : FrameRoom+len(w.heading) : HeadRoom]
 		}
-		w.buf, w.max = w.large[:len(w.buf)], largeMax
+		w.buf, w.max = w.large[:len(w.buf)], min(MaxPiece, HeadRoom+w.x.limit)
 	}
 	return w.max - len(w.buf)
 }
 
-func (w *response) sniff(p []byte) {
+func (w *Response) sniff(p []byte) {
 	w.heading = appendField(w.heading, "Content-Type", http.DetectContentType(p))
 	w.hasType = true
 }
 
 // ReadFrom writes all of src.
-func (w *response) ReadFrom(src io.Reader) (int64, error) {
+func (w *Response) ReadFrom(src io.Reader) (int64, error) {
 	// The buffer of the answer is not lent to a reader that may never return.
-	chunk := w.req.c.s.large.Get().(*largeBuffer)
-	defer w.req.c.s.large.Put(chunk)
+	chunk := w.x.shared.large.Get().(*largeBuffer)
+	defer w.x.shared.large.Put(chunk)
 	var total int64
 	for {
 		n, err := src.Read(chunk[:chunkLen])
@@ -203,10 +212,10 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 }
 
 // Flush sends what has been written.
-func (w *response) Flush() { _ = w.FlushError() }
+func (w *Response) Flush() { _ = w.FlushError() }
 
 // FlushError is Flush for http.ResponseController.
-func (w *response) FlushError() error {
+func (w *Response) FlushError() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended {
@@ -219,14 +228,14 @@ func (w *response) FlushError() error {
 }
 
 // SetReadDeadline bounds reading the request body, for http.ResponseController.
-func (w *response) SetReadDeadline(t time.Time) error {
-	w.req.body.setDeadline(t)
+func (w *Response) SetReadDeadline(t time.Time) error {
+	w.x.Body.setDeadline(t)
 	return nil
 }
 
-// SetWriteDeadline takes the place of Server.WriteTimeout, for
+// SetWriteDeadline takes the place of Config.WriteTimeout, for
 // http.ResponseController. An answer that misses it costs its connection.
-func (w *response) SetWriteDeadline(t time.Time) error {
+func (w *Response) SetWriteDeadline(t time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.deadline = t
@@ -234,46 +243,37 @@ func (w *response) SetWriteDeadline(t time.Time) error {
 }
 
 // EnableFullDuplex does nothing: a body may always be read while writing.
-func (w *response) EnableFullDuplex() error { return nil }
+func (w *Response) EnableFullDuplex() error { return nil }
 
 // emit sends what is in the buffer.
-func (w *response) emit() error {
-	start, err := w.record()
-	if err == nil && len(w.buf) > start {
-		err = w.req.send(w.buf[start:], w.deadline)
+func (w *Response) emit() error {
+	piece, err := w.piece(false)
+	if err == nil && len(piece) > 0 {
+		err = w.x.link.Send(piece, w.deadline)
 	}
-	w.buf = w.buf[:headRoom]
+	w.buf = w.buf[:HeadRoom]
 	return err
 }
 
-// record makes an FCGI_STDOUT record of the buffer, and of the head if that is
-// not sent yet. It returns where in buf it starts.
-func (w *response) record() (start int, err error) {
-	start = headRoom - headerLen
+// piece makes what is sent of the buffer, and of the head if that is not sent yet.
+func (w *Response) piece(last bool) ([]byte, error) {
+	start := HeadRoom - w.x.gap
 	if !w.sent {
 		w.sent = true
-		w.finishHead()
-		if len(w.heading) <= start {
-			start -= len(w.heading)
-			copy(w.buf[start+headerLen:headRoom], w.heading)
-		} else if err = w.sendLongHead(); err != nil {
-			return start, err
+		head := w.finishHead()
+		if len(head) <= start-FrameRoom {
+			start -= len(head)
+			copy(w.buf[start:], head)
+		} else if err := w.x.link.SendHead(head, w.deadline); err != nil {
+			return nil, err
 		}
 	}
-	n := len(w.buf) - start - headerLen
-	if n == 0 {
-		return len(w.buf), nil
-	}
-	pad := paddingFor(n)
-	putHeader(w.buf[start:], typeStdout, w.req.id, n, pad)
-	var zero [8]byte
-	w.buf = append(w.buf, zero[:pad]...)
-	return start, nil
+	return w.x.link.Frame(w.buf, start, last), nil
 }
 
-// finishHead adds what depends on the body, and the empty line.
-func (w *response) finishHead() {
-	if body := w.buf[headRoom:]; w.bodied && !w.hasType && len(body) > 0 {
+// finishHead adds what depends on the body.
+func (w *Response) finishHead() []byte {
+	if body := w.buf[HeadRoom:]; w.bodied && !w.hasType && len(body) > 0 {
 		w.sniff(body)
 	}
 	if w.ended && w.bodied && w.length < 0 && (!w.head || w.written > 0) {
@@ -281,31 +281,20 @@ func (w *response) finishHead() {
 		w.heading = strconv.AppendInt(w.heading, w.written, 10)
 		w.heading = append(w.heading, "\r\n"...)
 	}
-	w.heading = append(w.heading, "\r\n"...)
-}
-
-// sendLongHead sends a head that has no room in front of the body.
-func (w *response) sendLongHead() error {
-	var b []byte
-	for h := w.heading; len(h) > 0; {
-		n := min(len(h), maxAligned)
-		b = appendRecord(b, typeStdout, w.req.id, h[:n])
-		h = h[n:]
-	}
-	return w.req.send(b, w.deadline)
+	return w.x.link.EndHead(w.heading, w.status)
 }
 
 // fail makes the answer one of 500 if nothing of it is sent yet, else one that
 // is visibly cut short: see end.
-func (w *response) fail() {
+func (w *Response) fail() {
 	w.mu.Lock()
 	fresh := !w.sent
 	if !fresh {
-		w.app, w.cut = 1, true
+		w.short, w.cut = true, true
 	} else {
 		w.wrote, w.header, w.written, w.hasType = false, nil, 0, false
 		if w.buf != nil {
-			w.buf = w.buf[:headRoom]
+			w.buf = w.buf[:HeadRoom]
 		}
 	}
 	w.mu.Unlock()
@@ -314,36 +303,35 @@ func (w *response) fail() {
 	}
 }
 
+// Short reports whether a part of the answer is missing when its last piece is
+// framed.
+func (w *Response) Short() bool { return w.short }
+
 // end sends the rest and gives the buffers back.
-func (w *response) end() {
+func (w *Response) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.wrote {
 		w.begin(http.StatusOK)
 	}
 	w.ended = true
-	start, err := w.record()
-	if err == nil && w.length > w.written && w.bodied && !w.head {
-		w.req.log(slog.LevelWarn, "fcgi: the answer is shorter than its Content-Length", "declared", w.length, "written", w.written)
-		w.app = 1
+	if w.length > w.written && w.bodied && !w.head && !w.x.link.Gone() {
+		w.x.Log(slog.LevelWarn, "the answer is shorter than its Content-Length", "declared", w.length, "written", w.written)
+		w.short = true
 	}
 	if w.cut {
-		// Web servers do not look at appStatus: one that got an end would pass
-		// a page cut short off as a whole one.
-		w.req.c.shutIfAlone(w.req)
+		// One that got an orderly end would pass a page cut short off as a whole one.
+		w.x.link.BreakOff()
 	}
-	var stdoutEnd [headerLen]byte
-	putHeader(stdoutEnd[:], typeStdout, w.req.id, 0, 0)
-	w.buf = append(w.buf, stdoutEnd[:]...)
-	w.buf = appendEnd(w.buf, w.req.id, w.app, statusComplete)
 	// An error has closed the connection or aborted the request: nobody to tell.
-	_ = w.req.sendLast(w.buf[start:], w.deadline)
+	piece, _ := w.piece(true)
+	_ = w.x.link.SendLast(piece, w.deadline)
 	w.buf, w.heading = nil, nil
 	if w.small != nil {
-		w.req.c.s.small.Put(w.small)
+		w.x.shared.small.Put(w.small)
 	}
 	if w.large != nil {
-		w.req.c.s.large.Put(w.large)
+		w.x.shared.large.Put(w.large)
 	}
 	w.small, w.large = nil, nil
 }
