@@ -17,6 +17,7 @@ import (
 
 	"projhost/front/fcgi"
 	"projhost/front/gateway"
+	"projhost/front/scgi"
 	"projhost/front/web"
 	"projhost/front/wire"
 )
@@ -89,6 +90,8 @@ func newServer(a Addr, h http.Handler, o Options) (server, error) {
 	switch a.protocol {
 	case protocolFCGI:
 		return &fcgi.Server{Config: c}, nil
+	case protocolSCGI:
+		return &scgi.Server{Config: c}, nil
 	case protocolHTTP:
 		return &web.Server{
 			Handler: h, Listener: l, Log: o.Log, PanicLog: o.PanicLog,
@@ -101,10 +104,11 @@ func newServer(a Addr, h http.Handler, o Options) (server, error) {
 }
 
 // protocols are the ones newServer knows.
-func protocols() []string { return []string{protocolFCGI, protocolHTTP} }
+func protocols() []string { return []string{protocolFCGI, protocolSCGI, protocolHTTP} }
 
 const (
 	protocolFCGI = "fcgi"
+	protocolSCGI = "scgi"
 	protocolHTTP = "http"
 )
 

@@ -96,7 +96,7 @@ func (c *conn) Serve() {
 
 // end is the end of reading.
 func (c *conn) end(err error) {
-	var bad *protocolError
+	var bad *wire.Malformed
 	switch {
 	case errors.As(err, &bad):
 		c.warn("fcgi: connection closed", "error", err)
@@ -166,10 +166,10 @@ func (c *conn) arm() error {
 		case !r.started:
 			sooner(r.begun.Add(c.s.HeaderTimeout))
 			if now.Sub(r.begun) >= c.s.HeaderTimeout {
-				return protocolErrorf("the parameters did not arrive within %v", c.s.HeaderTimeout)
+				return wire.Malformedf("the parameters did not arrive within %v", c.s.HeaderTimeout)
 			}
 		case now.Sub(c.read) >= c.s.BodyTimeout && !r.Body.Arrived():
-			return protocolErrorf("no byte of a request body within %v", c.s.BodyTimeout)
+			return wire.Malformedf("no byte of a request body within %v", c.s.BodyTimeout)
 		}
 	}
 	if c.idle() {
@@ -373,7 +373,7 @@ func (c *conn) reply(record []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.pending)+len(record) > maxPending {
-		return protocolErrorf("the peer sends without reading")
+		return wire.Malformedf("the peer sends without reading")
 	}
 	c.pending = append(c.pending, record...)
 	if !c.flushing {
@@ -402,22 +402,10 @@ func (c *conn) flush() {
 	c.settled(0)
 }
 
-// write sends p, and closes the connection if it cannot. It needs c.wmu. A
-// deadline that is not zero takes the place of WriteTimeout, of which the last
-// half counts too, to spare most writes the setting of a timer.
+// write sends p, and closes the connection if it cannot. It needs c.wmu.
 func (c *conn) write(p []byte, deadline time.Time) error {
-	now := time.Now()
-	switch {
-	case !deadline.IsZero():
-		if err := c.nc.SetWriteDeadline(deadline); err != nil {
-			return err
-		}
-		c.wtill = time.Time{}
-	case c.wtill.Sub(now) < c.s.WriteTimeout/2:
-		c.wtill = now.Add(c.s.WriteTimeout)
-		if err := c.nc.SetWriteDeadline(c.wtill); err != nil {
-			return err
-		}
+	if err := wire.ArmWrite(c.nc, &c.wtill, c.s.WriteTimeout, deadline); err != nil {
+		return err
 	}
 	if _, err := c.nc.Write(p); err != nil {
 		c.Shut(wire.ErrAborted)

@@ -1,7 +1,6 @@
 package fcgi
 
 import (
-	"fmt"
 	"strconv"
 
 	"projhost/front/wire"
@@ -10,15 +9,6 @@ import (
 // maxWhole is the longest content that a record may have which is looked at as
 // a whole: FCGI_GET_VALUES asks for three values.
 const maxWhole = 1 << 10
-
-// protocolError is what a peer does that is no FastCGI; the connection is closed.
-type protocolError struct{ msg string }
-
-func (e *protocolError) Error() string { return e.msg }
-
-func protocolErrorf(format string, args ...any) error {
-	return &protocolError{fmt.Sprintf(format, args...)}
-}
 
 // consume looks at all that the buffer has: whole records, and what has come of
 // the content of FCGI_PARAMS and FCGI_STDIN. It returns nil when more is needed.
@@ -82,13 +72,13 @@ func (c *conn) openRecord() error {
 	c.r += headerLen
 	h := c.rec
 	if h.version != protocolVersion {
-		return protocolErrorf("FastCGI version %d is not known", h.version)
+		return wire.Malformedf("FastCGI version %d is not known", h.version)
 	}
 	switch {
 	case h.kind == typeBeginRequest && (h.id == nullID || h.length != beginLen):
-		return protocolErrorf("FCGI_BEGIN_REQUEST of request %d with %d bytes", h.id, h.length)
+		return wire.Malformedf("FCGI_BEGIN_REQUEST of request %d with %d bytes", h.id, h.length)
 	case h.whole() && h.length > maxWhole:
-		return protocolErrorf("a record of type %d with %d bytes", h.kind, h.length)
+		return wire.Malformedf("a record of type %d with %d bytes", h.kind, h.length)
 	}
 	c.inRecord, c.inContent = true, true
 	c.left, c.pad = int(h.length), int(h.padding)
@@ -124,7 +114,7 @@ func (c *conn) content(p []byte) error {
 // begin is FCGI_BEGIN_REQUEST (section 5.1).
 func (c *conn) begin(id uint16, p []byte) error {
 	if c.find(id) != nil {
-		return protocolErrorf("request %d is begun twice", id)
+		return wire.Malformedf("request %d is begun twice", id)
 	}
 	role, keep := uint16(p[0])<<8|uint16(p[1]), p[2]&flagKeepConn != 0
 	if role != roleResponder {
@@ -253,7 +243,7 @@ func (c *conn) paramsEnd(r *request) {
 func (c *conn) getValues(p []byte) error {
 	pairs, err := decodeParams(string(p), maxWhole)
 	if err != nil {
-		return protocolErrorf("FCGI_GET_VALUES: %v", err)
+		return wire.Malformedf("FCGI_GET_VALUES: %v", err)
 	}
 	var out []byte
 	told := map[string]bool{}

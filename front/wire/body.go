@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -273,4 +274,26 @@ func (b *Body) Close() error {
 		return nil
 	}
 	return b.file.Close()
+}
+
+// PutFrom puts n bytes of in into the body.
+func (b *Body) PutFrom(in *bufio.Reader, n int64) error {
+	for n > 0 {
+		if _, err := in.Peek(1); err != nil {
+			if errors.Is(err, io.EOF) {
+				return io.ErrUnexpectedEOF
+			}
+			return err
+		}
+		p, err := in.Peek(int(min(n, int64(in.Buffered()))))
+		if err != nil {
+			return err
+		}
+		b.Put(p)
+		n -= int64(len(p))
+		if _, err := in.Discard(len(p)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

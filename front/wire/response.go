@@ -315,7 +315,7 @@ func (w *Response) end() {
 		w.begin(http.StatusOK)
 	}
 	w.ended = true
-	if w.length > w.written && w.bodied && !w.head && !w.x.link.Gone() {
+	if !w.cut && w.length > w.written && w.bodied && !w.head && !w.x.link.Gone() {
 		w.x.Log(slog.LevelWarn, "the answer is shorter than its Content-Length", "declared", w.length, "written", w.written)
 		w.short = true
 	}

@@ -1,0 +1,4 @@
+package scgi
+
+// Decode is for the fuzz test of the codec.
+var Decode = decode
