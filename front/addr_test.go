@@ -45,8 +45,8 @@ func TestParseAddrErrors(t *testing.T) {
 	for s, want := range map[string]string{
 		"":                                         "not an address",
 		"/run/projhost.sock":                       "not an address",
-		"127.0.0.1:8000":                           `unknown protocol "127.0.0.1": there are fcgi, scgi, http`,
-		"ajp://127.0.0.1:8009":                     `unknown protocol "ajp": there are fcgi, scgi, http`,
+		"127.0.0.1:8000":                           `unknown protocol "127.0.0.1": there are fcgi, scgi, uwsgi, http`,
+		"ajp://127.0.0.1:8009":                     `unknown protocol "ajp": there are fcgi, scgi, uwsgi, http`,
 		"FCGI://127.0.0.1:9000":                    `unknown protocol "FCGI"`,
 		"fcgi+pipe:/x":                             `unknown kind of socket "pipe": there are unix, fd and systemd`,
 		"fcgi:127.0.0.1:9000":                      `is not like //127.0.0.1:9000`,

@@ -18,6 +18,7 @@ import (
 	"projhost/front/fcgi"
 	"projhost/front/gateway"
 	"projhost/front/scgi"
+	"projhost/front/uwsgi"
 	"projhost/front/web"
 	"projhost/front/wire"
 )
@@ -92,6 +93,8 @@ func newServer(a Addr, h http.Handler, o Options) (server, error) {
 		return &fcgi.Server{Config: c}, nil
 	case protocolSCGI:
 		return &scgi.Server{Config: c}, nil
+	case protocolUWSGI:
+		return &uwsgi.Server{Config: c}, nil
 	case protocolHTTP:
 		return &web.Server{
 			Handler: h, Listener: l, Log: o.Log, PanicLog: o.PanicLog,
@@ -104,12 +107,13 @@ func newServer(a Addr, h http.Handler, o Options) (server, error) {
 }
 
 // protocols are the ones newServer knows.
-func protocols() []string { return []string{protocolFCGI, protocolSCGI, protocolHTTP} }
+func protocols() []string { return []string{protocolFCGI, protocolSCGI, protocolUWSGI, protocolHTTP} }
 
 const (
-	protocolFCGI = "fcgi"
-	protocolSCGI = "scgi"
-	protocolHTTP = "http"
+	protocolFCGI  = "fcgi"
+	protocolSCGI  = "scgi"
+	protocolUWSGI = "uwsgi"
+	protocolHTTP  = "http"
 )
 
 // Serve listens on all addrs and answers with h until ctx ends; it then lets

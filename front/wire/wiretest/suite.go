@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -112,13 +113,13 @@ func (p Protocol) bodies(t *testing.T) {
 }
 
 // big is ten megabytes that are the same nowhere.
-func big() []byte {
-	b := make([]byte, 0, 10<<20)
-	for i := 0; len(b) < cap(b)-8; i++ {
-		b = fmt.Appendf(b, "%07x\n", i)
+var big = sync.OnceValue(func() []byte {
+	b := make([]byte, 10<<20)
+	for i := 0; i+8 <= len(b); i += 8 {
+		binary.BigEndian.PutUint64(b[i:], uint64(i)*0x9e3779b97f4a7c15)
 	}
 	return b
-}
+})
 
 func (p Protocol) upload(t *testing.T) {
 	dir := t.TempDir()
