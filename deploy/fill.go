@@ -196,6 +196,14 @@ func isPort(s string) bool {
 
 func (o *Options) fillAuth() error {
 	orDefault(&o.Auth.Realm, "projhost")
+	var w Way
+	var title string
+	if o.Server != "" {
+		s, _ := serverNamed(o.Server)
+		w, _ = s.way(o.Way)
+		title = s.Title + " (" + w.Name + ")"
+	}
+	file := w.AuthFile
 	switch o.Auth.Kind {
 	case AuthNone:
 		if o.Auth.All {
@@ -203,22 +211,18 @@ func (o *Options) fillAuth() error {
 		}
 		return nil
 	case AuthBasic:
-		orDefault(&o.Auth.File, o.Dir+"/auth/users.htpasswd")
+		orDefault(&file, "users.htpasswd")
 	case AuthDigest:
-		orDefault(&o.Auth.File, o.Dir+"/auth/users.htdigest")
+		orDefault(&file, "users.htdigest")
+		if w.Name != "" && !w.Digest && w.NoAuth == "" {
+			return fmt.Errorf("%s has no digest authentication: give --auth basic and TLS", title)
+		}
 	default:
 		return fmt.Errorf("authentication %q: want basic or digest", o.Auth.Kind)
 	}
-	if o.Server == "" {
-		return nil
+	if w.NoAuth != "" {
+		return fmt.Errorf("%s cannot tell projhost who asks: %s", title, w.NoAuth)
 	}
-	s, _ := serverNamed(o.Server)
-	w, _ := s.way(o.Way)
-	switch {
-	case w.NoAuth != "":
-		return fmt.Errorf("%s (%s) cannot ask for a password: %s", s.Title, w.Name, w.NoAuth)
-	case o.Auth.Kind == AuthDigest && !w.Digest:
-		return fmt.Errorf("%s (%s) has no digest authentication: give --auth basic and TLS", s.Title, w.Name)
-	}
+	orDefault(&o.Auth.File, o.Dir+"/auth/"+file)
 	return nil
 }

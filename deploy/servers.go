@@ -24,6 +24,7 @@ type Way struct {
 	Template string // in templates/
 	Config   string // where it is written, below Options.Dir
 	Digest   bool   // the server can do digest authentication
+	AuthFile string // name of its list of users, in Dir/auth; "": users.htpasswd or users.htdigest
 	NoAuth   string // why the server cannot tell projhost who asks, and what to do instead; "" if it can
 	NoTLS    bool   // who runs the server has set TLS up, this configuration is a part of it
 	More     []Extra
@@ -45,6 +46,7 @@ type Extra struct {
 func Servers() []Server {
 	return slices.Concat(
 		nginxServers(),
+		caddyServers(),
 	)
 }
 

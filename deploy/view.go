@@ -170,6 +170,9 @@ func (m mount) projectRegex() string {
 	return s
 }
 
+// MountRegex is a regular expression for the decoded paths of the mount.
+func (m mount) MountRegex() string { return "^" + regexp.QuoteMeta(m.Base) + "(?:/|$)" }
+
 // LoginRegex is a regular expression, in the common part of PCRE and RE2, for
 // the decoded paths that ask for a password: .../login and what is below it.
 func (m mount) LoginRegex() string { return m.projectRegex() + "/login(?:/|$)" }
@@ -179,13 +182,13 @@ func (m mount) LoginRegex() string { return m.projectRegex() + "/login(?:/|$)" }
 func (m mount) CommonRegex() string { return m.projectRegex() + "/chrome/common/(.+)$" }
 
 // SendRegex is one for the files that projhost may ask the web server to send:
-// attachments and htdocs of the mount's environments.
+// attachments and htdocs of the mount's environments, and nothing hidden.
 func (m mount) SendRegex() string {
 	s := "^" + regexp.QuoteMeta(m.Directory())
 	if m.Parent != "" {
 		s += "/[^/]+"
 	}
-	return s + "/(?:files|attachments|htdocs)/"
+	return s + "/(?:files|attachments|htdocs)(?:/[^./][^/]*)+$"
 }
 
 // Sent are the mounts of different directories, whose files the web server may
@@ -199,6 +202,17 @@ func (v *view) Sent() []mount {
 	}
 	return list
 }
+
+// Longest are the mounts with the longest paths first, for servers that take the
+// first one that fits.
+func (v *view) Longest() []mount {
+	list := slices.Clone(v.Mounts)
+	slices.SortStableFunc(list, func(a, b mount) int { return len(b.Base) - len(a.Base) })
+	return list
+}
+
+// Config is the path of the main file below Dir.
+func (v *view) Config() string { return v.way.Config }
 
 // listeners are the addresses for --listen.
 func (v *view) listeners() []string {

@@ -84,6 +84,7 @@ func newBench(t *testing.T) bench {
 	b.write(t, "htdocs/common/css/trac.css", "/* from disk */")
 	// user "verena", password "geheim"
 	b.write(t, "auth/users.htpasswd", "verena:{SHA}kGByAB793z4R5tK1eC9Hd/4Dhzk=\n")
+	b.write(t, "auth/users.caddy", "verena $2y$04$9KL/TEzNCxQ61fOQiugc1uUScitslYH3AkUryjn6HH9V4zGByxqj.\n")
 	return b
 }
 

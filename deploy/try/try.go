@@ -49,6 +49,7 @@ func runners() map[string]runner {
 	all := map[string]runner{}
 	for _, some := range []map[string]runner{
 		nginxRunners(),
+		caddyRunners(),
 	} {
 		maps.Copy(all, some)
 	}
@@ -207,6 +208,9 @@ func writeFiles(dir string, files []deploy.File) error {
 		to := filepath.Join(dir, filepath.FromSlash(f.Path))
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
+		}
+		if _, err := os.Lstat(to); err == nil && f.Once {
+			continue
 		}
 		if err := os.WriteFile(to, []byte(f.Text), f.Mode); err != nil {
 			return err
