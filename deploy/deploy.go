@@ -85,7 +85,8 @@ type File struct {
 
 // Planned is what is to be written and run.
 type Planned struct {
-	Files []File
+	Options Options // with the defaults in
+	Files   []File
 	// Config is the Path of the server's main file among Files, "" without a server.
 	Config string
 	// Listen are the addresses projhost is to listen on, as for serve's --listen;
@@ -107,7 +108,7 @@ func Plan(o Options) (Planned, error) {
 			return Planned{}, err
 		}
 	}
-	p := Planned{Listen: v.listeners(), Flags: v.flags()}
+	p := Planned{Options: o, Listen: v.listeners(), Flags: v.flags()}
 	files, err := v.common()
 	if err != nil {
 		return Planned{}, err

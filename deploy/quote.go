@@ -10,17 +10,19 @@ import (
 // few that make regular expressions.
 func quoters() template.FuncMap {
 	return template.FuncMap{
-		"nginx":     quoteNginx,
-		"nginxThen": quoteNginxThen,
-		"nginxWord": quoteNginxWord,
-		"nginxFile": quoteNginxFile,
-		"caddy":     quoteCaddy,
-		"caddyWord": quoteCaddyWord,
-		"caddyFile": quoteCaddyFile,
-		"sh":        quoteShell,
-		"regex":     regexp.QuoteMeta,
-		"has":       strings.Contains,
-		"realm":     quoteRealm,
+		"nginx":          quoteNginx,
+		"nginxThen":      quoteNginxThen,
+		"nginxWord":      quoteNginxWord,
+		"nginxFile":      quoteNginxFile,
+		"caddy":          quoteCaddy,
+		"haproxyAddress": quoteHAProxyAddress,
+		"haproxyFormat":  quoteHAProxyFormat,
+		"caddyWord":      quoteCaddyWord,
+		"caddyFile":      quoteCaddyFile,
+		"sh":             quoteShell,
+		"regex":          regexp.QuoteMeta,
+		"has":            strings.Contains,
+		"realm":          quoteRealm,
 	}
 }
 

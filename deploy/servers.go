@@ -47,6 +47,7 @@ func Servers() []Server {
 	return slices.Concat(
 		nginxServers(),
 		caddyServers(),
+		haproxyServers(),
 	)
 }
 

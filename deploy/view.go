@@ -141,7 +141,15 @@ func (v *view) Host() string {
 
 // Upstream names a mount's listener among the others of the way.
 func (m mount) Upstream() string {
-	if m.way.Silent && m.N > 0 {
+	if m.way.Silent {
+		return m.Backend()
+	}
+	return "projhost_" + m.way.Name
+}
+
+// Backend names the mount among others of the way.
+func (m mount) Backend() string {
+	if m.N > 0 {
 		return fmt.Sprintf("projhost_%s_%d", m.way.Name, m.N)
 	}
 	return "projhost_" + m.way.Name

@@ -85,6 +85,7 @@ func newBench(t *testing.T) bench {
 	// user "verena", password "geheim"
 	b.write(t, "auth/users.htpasswd", "verena:{SHA}kGByAB793z4R5tK1eC9Hd/4Dhzk=\n")
 	b.write(t, "auth/users.caddy", "verena $2y$04$9KL/TEzNCxQ61fOQiugc1uUScitslYH3AkUryjn6HH9V4zGByxqj.\n")
+	b.write(t, "auth/users.haproxy.cfg", "userlist projhost_users\n    user verena password $5$YR22ZECWkFZZqHbW$W99WgFqV.tTeGQM909O8MOFYSN3ip8tO9tr82PmrOx3\n")
 	return b
 }
 

@@ -50,6 +50,7 @@ func runners() map[string]runner {
 	for _, some := range []map[string]runner{
 		nginxRunners(),
 		caddyRunners(),
+		haproxyRunners(),
 	} {
 		maps.Copy(all, some)
 	}
