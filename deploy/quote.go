@@ -19,6 +19,8 @@ func quoters() template.FuncMap {
 		"haproxyFormat":  quoteHAProxyFormat,
 		"caddyWord":      quoteCaddyWord,
 		"caddyFile":      quoteCaddyFile,
+		"yaml":           quoteYAML,
+		"ruby":           quoteRuby,
 		"sh":             quoteShell,
 		"regex":          regexp.QuoteMeta,
 		"has":            strings.Contains,

@@ -48,6 +48,7 @@ func Servers() []Server {
 		nginxServers(),
 		caddyServers(),
 		haproxyServers(),
+		h2oServers(),
 	)
 }
 

@@ -185,6 +185,12 @@ func (m mount) MountRegex() string { return "^" + regexp.QuoteMeta(m.Base) + "(?
 // the decoded paths that ask for a password: .../login and what is below it.
 func (m mount) LoginRegex() string { return m.projectRegex() + "/login(?:/|$)" }
 
+// InnerLoginRegex is the same for what follows the mount's path.
+func (m mount) InnerLoginRegex() string {
+	m.Base = ""
+	return m.LoginRegex()
+}
+
 // CommonRegex is one for the paths of the program's own static files; its group
 // is the file's name.
 func (m mount) CommonRegex() string { return m.projectRegex() + "/chrome/common/(.+)$" }

@@ -218,7 +218,7 @@ func (s site) pages(m deploy.Mount) {
 		s.has(at+"/wiki/SecondPage?format=txt", 200, []string{"= Second ="})
 		s.has(at+"/wiki/NoSuchPage", 404, []string{"!" + s.Options.Dir})
 		css := "from disk"
-		if !s.static {
+		if !s.static && !(s.Options.Server == "h2o" && m.Env != "") {
 			css = "{"
 		}
 		s.has(at+"/chrome/common/css/trac.css?v=x", 200, []string{css})

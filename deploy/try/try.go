@@ -51,6 +51,7 @@ func runners() map[string]runner {
 		nginxRunners(),
 		caddyRunners(),
 		haproxyRunners(),
+		h2oRunners(),
 	} {
 		maps.Copy(all, some)
 	}
