@@ -42,6 +42,10 @@ type Options struct {
 	// DoctorKeyFile is for serve's --doctor-key-file; "" leaves the doctor out.
 	DoctorKeyFile string
 
+	// Listeners are what the units let projhost listen on; nil: what Way needs.
+	// It is for several servers in one directory.
+	Listeners []string
+
 	// Secret is what AJP is protected with. It is made by the caller, because
 	// Plan is pure, and kept over repeated calls.
 	Secret string
@@ -124,4 +128,31 @@ func Plan(o Options) (Planned, error) {
 	}
 	slices.SortFunc(p.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	return p, nil
+}
+
+// Choice is one server's way.
+type Choice struct{ Server, Way string }
+
+// PlanAll returns the files of several ways in one directory. Where the same
+// file belongs to several it is the same, for the units know all listeners.
+func PlanAll(o Options, choices []Choice) ([]Planned, error) {
+	plans := make([]Planned, len(choices))
+	var listeners []string
+	for range 2 {
+		o.Listeners, listeners = listeners, nil
+		for i, c := range choices {
+			o.Server, o.Way = c.Server, c.Way
+			p, err := Plan(o)
+			if err != nil {
+				return nil, err
+			}
+			plans[i] = p
+			for _, l := range p.Listen {
+				if !slices.Contains(listeners, l) {
+					listeners = append(listeners, l)
+				}
+			}
+		}
+	}
+	return plans, nil
 }

@@ -240,6 +240,15 @@ func (v *view) listeners() []string {
 	return list
 }
 
+// Served are the addresses for the units: of this way, or of all that share the
+// directory.
+func (v *view) Served() []string {
+	if v.Listeners != nil {
+		return v.Listeners
+	}
+	return v.listeners()
+}
+
 // listener is the address of one mount's listener.
 func (v *view) listener(m mount) string {
 	q := url.Values{}
@@ -269,7 +278,7 @@ func (v *view) listener(m mount) string {
 		}
 	}
 	if v.way.Protocol == "ajp" {
-		q.Set("secret-file", v.Dir+"/secret/ajp")
+		q.Set("secret-file", v.Dir+"/"+secretFile)
 	}
 	if len(q) > 0 {
 		addr += "?" + q.Encode()

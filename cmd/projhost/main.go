@@ -51,6 +51,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
 	if !errors.Is(err, errQuiet) {
 		_, _ = fmt.Fprintln(stderr, "projhost: "+firstLine(err))
 	}
@@ -65,6 +69,11 @@ var errFailed = errors.New("failed")
 
 // errQuiet is a failure that has been reported already.
 var errQuiet = errors.New("reported")
+
+// exitCode is a failure that has been reported and has an exit code of its own.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 type failure struct{ error }
 
@@ -93,6 +102,6 @@ func rootCommand() *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), listCommand(), checkCommand(), demoCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(serveCommand(), listCommand(), checkCommand(), demoCommand(), doctorCommand(), versionCommand(), deployCommand(), adminCommand())
 	return root
 }
