@@ -29,6 +29,7 @@ type mount struct {
 	Mount
 	*view        // the options, for templates that are given one mount
 	N     int    // 0 is the first
+	Pad   string // what the lines of a nested block begin with
 	Base  string // Path without a slash at its end: "" at the root
 	// Socket is where the web server connects for this mount.
 	Socket socket
@@ -145,6 +146,12 @@ func (m mount) Upstream() string {
 		return m.Backend()
 	}
 	return "projhost_" + m.way.Name
+}
+
+// Padded is the mount with a Pad of so many times four blanks.
+func (m mount) Padded(n int) mount {
+	m.Pad = strings.Repeat("    ", n)
+	return m
 }
 
 // Backend names the mount among others of the way.

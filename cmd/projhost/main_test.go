@@ -44,6 +44,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"nosuch"}, exitUsage},
 		{[]string{"list", "/nosuch"}, exitFailure},
 		{[]string{"check", "/nosuch"}, exitFailure},
+		{[]string{"deploy", "/nosuch"}, exitUsage},
+		{[]string{"admin", "/nosuch", "ticket"}, exitAdmin},
 	} {
 		if got := run(t.Context(), c.args, io.Discard, io.Discard); got != c.want {
 			t.Errorf("%v: exit code %d, want %d", c.args, got, c.want)

@@ -94,29 +94,11 @@ type Site struct {
 // accept connections. work is an existing directory for what else they need;
 // hostArgs are further arguments of "projhost serve". Stop ends them.
 func Start(ctx context.Context, o deploy.Options, work string, hostArgs ...string) (*Site, error) {
-	run, ok := runners()[o.Server]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w: cannot be run from here", o.Server, ErrNotInstalled)
-	}
-	plan, err := deploy.Plan(o)
+	s, l, err := prepare(ctx, o, work)
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFiles(o.Dir, plan.Files); err != nil {
-		return nil, err
-	}
-	s := &Site{URL: "http://" + o.Address, Options: o, Plan: plan, work: work}
-	if o.TLSCert != "" {
-		s.URL = "https://" + o.Address
-	}
-	l, err := run(s)
-	if err != nil {
-		return nil, err
-	}
-	if err := l.check(ctx); err != nil {
-		return nil, err
-	}
-	if len(plan.Listen) > 0 {
+	if len(s.Plan.Listen) > 0 {
 		if err := s.startHost(ctx, hostArgs); err != nil {
 			return nil, err
 		}
@@ -125,6 +107,40 @@ func Start(ctx context.Context, o deploy.Options, work string, hostArgs ...strin
 		return nil, errors.Join(fmt.Errorf("starting %s: %w", o.Server, err), s.Stop())
 	}
 	return s, nil
+}
+
+// Check writes the plan of o and lets the web server read it, if it has a way of
+// doing only that. It starts nothing.
+func Check(ctx context.Context, o deploy.Options, work string) error {
+	_, _, err := prepare(ctx, o, work)
+	return err
+}
+
+// CanRun tells whether Start knows how to run a server.
+func CanRun(server string) bool { return runners()[server] != nil }
+
+// prepare writes all that the web server reads, and lets it read that.
+func prepare(ctx context.Context, o deploy.Options, work string) (*Site, launch, error) {
+	run, ok := runners()[o.Server]
+	if !ok {
+		return nil, launch{}, fmt.Errorf("%s: %w: cannot be run from here", o.Server, ErrNotInstalled)
+	}
+	plan, err := deploy.Plan(o)
+	if err != nil {
+		return nil, launch{}, err
+	}
+	if _, err := deploy.Write(o.Dir, plan.Files, deploy.WriteOptions{Force: true}); err != nil {
+		return nil, launch{}, err
+	}
+	s := &Site{URL: "http://" + o.Address, Options: o, Plan: plan, work: work}
+	if o.TLSCert != "" {
+		s.URL = "https://" + o.Address
+	}
+	l, err := run(s)
+	if err != nil {
+		return nil, launch{}, err
+	}
+	return s, l, l.check(ctx)
 }
 
 // startHost starts projhost itself.
@@ -203,22 +219,6 @@ func (l launch) check(ctx context.Context) error {
 // environment is what a server is started with.
 func environment(l launch) []string {
 	return append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}, l.env...)
-}
-
-func writeFiles(dir string, files []deploy.File) error {
-	for _, f := range files {
-		to := filepath.Join(dir, filepath.FromSlash(f.Path))
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		if _, err := os.Lstat(to); err == nil && f.Once {
-			continue
-		}
-		if err := os.WriteFile(to, []byte(f.Text), f.Mode); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // process is a running program.
