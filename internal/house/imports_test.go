@@ -46,10 +46,7 @@ func floors() map[string]floor {
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
 		"testenvs":            {"environments for tests", []string{"envs", "project", "dispatch", "front/gateway"}},
-		"cmd/projhost":        {"parse, wire, run", []string{"front/...", "deploy/...", "doctor", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/..."}},
-		"front/wire":          {"what protocols of web servers share: accept, count, drain, answer", []string{"front/gateway"}},
-		"front/wire/wiretest": {"one suite for the tests of every such protocol", []string{"front/gateway", "front/wire"}},
-		"front/scgi":          {"SCGI: how its bytes look", []string{"front/gateway", "front/wire"}},
+		"cmd/projhost":        {"parse, wire, run", []string{"front/...", "deploy/...", "doctor", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/..."}},
 	}
 }
 
