@@ -42,6 +42,13 @@ type Codec interface {
 	Frame(b []byte, start int, last bool) []byte
 }
 
+// Asker is a Codec of a protocol in which the web server sends of a body what it
+// is asked for.
+type Asker interface {
+	// Ask is called when a handler waits for more of the body.
+	Ask()
+}
+
 // Head is what Codec.ReadHead has read.
 type Head struct {
 	Pairs  []gateway.Pair
@@ -131,6 +138,7 @@ func (c *Conn) Serve() {
 		var refused *Refusal
 		switch {
 		case errors.Is(err, ErrNoRequest):
+			c.first = false
 			continue
 		case err != nil && !errors.As(err, &refused):
 			c.lost(err, fmt.Sprintf("the head of a request did not arrive within %v", c.s.HeaderTimeout))
@@ -238,7 +246,7 @@ func (c *Conn) Warn(msg string, args ...any) {
 
 // answer runs one request, or answers why it is refused. It returns whether
 // there may be another one.
-func (c *Conn) answer(head Head, refused error) bool {
+func (c *Conn) answer(head Head, refused error) (again bool) {
 	defer c.s.Active.Add(-1)
 	if c.s.Active.Add(1) > int64(c.s.MaxRequests) {
 		refused = Refuse(http.StatusServiceUnavailable, "as many requests as allowed, %d", c.s.MaxRequests)
@@ -246,6 +254,10 @@ func (c *Conn) answer(head Head, refused error) bool {
 	x := &turn{c: c, pairs: head.Pairs, refused: refused}
 	gap, limit := c.codec.Shape()
 	x.Init(c.s.Base, c.s.shared, x, gap, limit)
+	asker, asks := c.codec.(Asker)
+	if asks {
+		x.Body.AskWith(asker.Ask)
+	}
 	c.mu.Lock()
 	c.x, c.quiet = x, false
 	dead := c.dead
@@ -259,7 +271,7 @@ func (c *Conn) answer(head Head, refused error) bool {
 		x.bodyErr = refused
 	case head.Length == 0:
 		x.Body.End()
-	case head.Length > 0 && head.Length <= int64(c.in.Buffered()):
+	case head.Length > 0 && head.Length <= int64(c.in.Buffered()) && !asks:
 		x.bodyErr = c.codec.ReadBody(c.in, &x.Body)
 	default:
 		x.bodyErr = errUnread
@@ -271,11 +283,10 @@ func (c *Conn) answer(head Head, refused error) bool {
 	defer func() { // also after runtime.Goexit in the handler
 		c.hush()
 		reading.Wait()
+		again = c.settle(x)
 	}()
 	x.Run()
-	c.hush()
-	reading.Wait()
-	return c.settle(x)
+	return false
 }
 
 var errUnread = errors.New("a body is not read to its end")
@@ -356,6 +367,13 @@ func (c *Conn) settle(x *turn) bool {
 	c.readBy(time.Now().Add(LingerTimeout), 0)
 	_, _ = io.Copy(io.Discard, c.in) // until the peer closes, or the deadline
 	return false
+}
+
+// Answered reports whether the last piece of the answer is sent, or being sent.
+func (c *Conn) Answered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.x == nil || c.x.Gone()
 }
 
 // MayKeep reports whether the connection can be kept after this request, as far

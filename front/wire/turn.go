@@ -63,11 +63,13 @@ func (x *turn) Send(p []byte, deadline time.Time) error {
 	return x.c.write(p, deadline)
 }
 
-// SendLast sends the last piece.
+// SendLast sends the last piece. The next request may come as soon as the web
+// server has it, so this one has ended before that.
 func (x *turn) SendLast(p []byte, deadline time.Time) error {
 	x.c.wmu.Lock()
 	defer x.c.wmu.Unlock()
-	if x.Gone() {
+	kept := x.c.codec.Kept()
+	if !x.state.CompareAndSwap(turnOpen, turnEnded) {
 		return ErrAborted
 	}
 	if len(p) > 0 {
@@ -75,8 +77,7 @@ func (x *turn) SendLast(p []byte, deadline time.Time) error {
 			return err
 		}
 	}
-	x.kept = x.c.codec.Kept()
-	x.state.CompareAndSwap(turnOpen, turnEnded)
+	x.kept = kept
 	return nil
 }
 
