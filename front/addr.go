@@ -31,6 +31,7 @@ type Addr struct {
 	fd   int    // kindFD
 	name string // kindSystemd: FileDescriptorName, "" for the only socket
 
+	secret   string         // that AJP's web server sends with each request
 	peers    []netip.Prefix // that may connect; nil: all
 	trusted  []netip.Prefix
 	trustAll bool
@@ -60,7 +61,7 @@ func (a Addr) String() string { return a.text }
 // The map is the caller's.
 func (a Addr) Settings() map[string]string { return maps.Clone(a.settings) }
 
-// ParseAddr reads an address. It is a protocol (fcgi or http) and a socket:
+// ParseAddr reads an address. It is a protocol (fcgi, scgi, uwsgi, ajp or http) and a socket:
 //
 //	fcgi+unix:/run/projhost.sock    a unix socket; options mode=0660, owner=, group=
 //	fcgi://127.0.0.1:9000           TCP; public=1 to listen on other than loopback
@@ -68,10 +69,11 @@ func (a Addr) Settings() map[string]string { return maps.Clone(a.settings) }
 //	fcgi+systemd:NAME               one of systemd's, by FileDescriptorName=, or
 //	fcgi+systemd:                   the only one
 //
-// and the same with http. Options stand after a "?", as in a URL:
+// and the same with the other protocols. Options stand after a "?", as in a URL:
 //
 //	trust=10.0.0.0/8,::1            peers whose X-Forwarded-* are believed, or "all"
 //	peers=127.0.0.1,::1             the only peers that may connect (fcgi over TCP)
+//	secret=WORD                     that the web server sends with each request (ajp; needed over TCP)
 //	prefix=/trac                    where the program is on the site (gateway.SettingRoot)
 //	env=DIR, env-parent-dir=DIR, base-url=URL, index-template=FILE, template-vars=K=V,K=V
 //	                                as TRAC_ENV and so on, for this listener
@@ -106,6 +108,10 @@ func ParseAddr(s string) (Addr, error) {
 			return Addr{}, err
 		}
 	}
+	if err := a.checkSecret(); err != nil {
+		return Addr{}, err
+	}
+	a.text = hideSecret(s)
 	if a.kind == kindTCP && !a.public {
 		if err := checkLoopback(a.host); err != nil {
 			return Addr{}, err
@@ -201,7 +207,7 @@ func settingOf(option string) string {
 }
 
 // options are all there are, for messages.
-const options = "base-url, env, env-parent-dir, group, index-template, mode, owner, peers, prefix, public, template-vars, trust"
+const options = "base-url, env, env-parent-dir, group, index-template, mode, owner, peers, prefix, public, secret, template-vars, trust"
 
 func (a *Addr) parseOption(name, value string) error {
 	if setting := settingOf(name); setting != "" {
@@ -225,6 +231,8 @@ func (a *Addr) parseOption(name, value string) error {
 		a.owner = value
 	case "group":
 		a.group = value
+	case "secret":
+		err = a.parseSecret(value)
 	case "public":
 		a.public, err = strconv.ParseBool(value)
 	case "trust":

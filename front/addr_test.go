@@ -30,6 +30,9 @@ func TestParseAddr(t *testing.T) {
 		"fcgi+systemd:",
 		"fcgi+systemd:projhost.socket",
 		"http+systemd:web?prefix=/trac",
+		"scgi://127.0.0.1:9000",
+		"uwsgi+unix:/run/projhost.sock",
+		"ajp+unix:/run/projhost.sock",
 	} {
 		a, err := front.ParseAddr(s)
 		if err != nil {
@@ -45,8 +48,10 @@ func TestParseAddrErrors(t *testing.T) {
 	for s, want := range map[string]string{
 		"":                                         "not an address",
 		"/run/projhost.sock":                       "not an address",
-		"127.0.0.1:8000":                           `unknown protocol "127.0.0.1": there are fcgi, scgi, uwsgi, http`,
-		"ajp://127.0.0.1:8009":                     `unknown protocol "ajp": there are fcgi, scgi, uwsgi, http`,
+		"127.0.0.1:8000":                           `unknown protocol "127.0.0.1": there are fcgi, scgi, uwsgi, ajp, http`,
+		"ajp://127.0.0.1:8009":                     "ajp over TCP needs ?secret=WORD",
+		"ajp://127.0.0.1:8009?secret=":             "option secret: is empty",
+		"scgi://127.0.0.1:9000?secret=x":           "option secret: is for ajp only",
 		"FCGI://127.0.0.1:9000":                    `unknown protocol "FCGI"`,
 		"fcgi+pipe:/x":                             `unknown kind of socket "pipe": there are unix, fd and systemd`,
 		"fcgi:127.0.0.1:9000":                      `is not like //127.0.0.1:9000`,
@@ -110,5 +115,17 @@ func TestSettings(t *testing.T) {
 	a.Settings()["TRAC_ENV"] = "x"
 	if a.Settings()["TRAC_ENV"] != "/srv/a" {
 		t.Error("the settings can be changed from without")
+	}
+}
+
+func TestSecretIsNotTold(t *testing.T) {
+	for s, want := range map[string]string{
+		"ajp://127.0.0.1:8009?secret=s%20x&prefix=/trac": "ajp://127.0.0.1:8009?secret=***&prefix=/trac",
+		"ajp+unix:/run/x?%73ecret=s":                     "ajp+unix:/run/x?secret=***",
+	} {
+		a, err := front.ParseAddr(s)
+		if err != nil || a.String() != want {
+			t.Errorf("%s became %s, %v", s, a, err)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"projhost/front/ajp"
 	"projhost/front/fcgi"
 	"projhost/front/gateway"
 	"projhost/front/scgi"
@@ -95,6 +96,8 @@ func newServer(a Addr, h http.Handler, o Options) (server, error) {
 		return &scgi.Server{Config: c}, nil
 	case protocolUWSGI:
 		return &uwsgi.Server{Config: c}, nil
+	case protocolAJP:
+		return &ajp.Server{Config: c, Secret: a.secret}, nil
 	case protocolHTTP:
 		return &web.Server{
 			Handler: h, Listener: l, Log: o.Log, PanicLog: o.PanicLog,
@@ -107,12 +110,15 @@ func newServer(a Addr, h http.Handler, o Options) (server, error) {
 }
 
 // protocols are the ones newServer knows.
-func protocols() []string { return []string{protocolFCGI, protocolSCGI, protocolUWSGI, protocolHTTP} }
+func protocols() []string {
+	return []string{protocolFCGI, protocolSCGI, protocolUWSGI, protocolAJP, protocolHTTP}
+}
 
 const (
 	protocolFCGI  = "fcgi"
 	protocolSCGI  = "scgi"
 	protocolUWSGI = "uwsgi"
+	protocolAJP   = "ajp"
 	protocolHTTP  = "http"
 )
 

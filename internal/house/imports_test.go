@@ -29,7 +29,7 @@ func floors() map[string]floor {
 		"templates/wiki":      {"pages of the wiki", []string{"templates"}},
 		"front/fcgi":          {"FastCGI: bytes in, request out, drain", []string{"front/gateway", "front/wire"}},
 		"front/web":           {"HTTP: bytes in, request out, drain", []string{"front/gateway"}},
-		"front":               {"listening sockets and which protocol each speaks", []string{"front/gateway", "front/fcgi", "front/web", "front/wire", "front/scgi", "front/uwsgi"}},
+		"front":               {"listening sockets and which protocol each speaks", []string{"front/gateway", "front/fcgi", "front/web", "front/wire", "front/scgi", "front/uwsgi", "front/ajp"}},
 		"front/wire":          {"what protocols of web servers share: accept, count, drain, answer", []string{"front/gateway"}},
 		"front/wire/wiretest": {"one suite for the tests of every such protocol", []string{"front/gateway", "front/wire"}},
 		"front/scgi":          {"SCGI: how its bytes look", []string{"front/gateway", "front/wire"}},
