@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -45,9 +46,11 @@ type Host struct {
 	options Options
 	routes  chi.Router
 	index   *index
+	ready   atomic.Bool // see SetReady
 }
 
-// New returns the host. It is ready at once.
+// New returns the host. It answers at once; see [Host.SetReady] for what it says
+// of itself.
 func New(o Options) *Host {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -62,6 +65,9 @@ func New(o Options) *Host {
 
 // ServeHTTP answers one request and logs it.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.serveHealth(w, r) {
+		return
+	}
 	t := &trace{id: requestID(r), started: time.Now(), path: r.URL.Path, ResponseWriter: w}
 	header := w.Header()
 	header.Set("X-Request-Id", t.id)

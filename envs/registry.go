@@ -322,3 +322,10 @@ func (r *Registry) reserve(ctx context.Context) error {
 
 // OpenCount is how many environments are open now.
 func (r *Registry) OpenCount() int { return r.slots.count() }
+
+// Responds returns when the registry's locks could be had. It does not return
+// if they never can.
+func (r *Registry) Responds() {
+	_ = r.known("")
+	_ = r.slots.count()
+}

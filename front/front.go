@@ -41,6 +41,8 @@ const (
 type Options struct {
 	Log      *slog.Logger                               // nil: slog.Default()
 	PanicLog func(r *http.Request, v any, stack []byte) // told of a handler's panic instead of Log
+	Former   []Passed                                   // sockets of a former process, used for the same addresses
+	Open     func(*Sockets)                             // called once, before Ready, with the sockets to pass on some day
 	Ready    func(addrs []net.Addr)                     // called once, when all listeners can be connected to
 
 	MaxBody     int64 // bytes of a request's body
@@ -134,7 +136,7 @@ func Serve(ctx context.Context, h http.Handler, o Options, addrs ...Addr) error 
 		return errors.New("no address to listen on")
 	}
 	o.fill()
-	open, err := listenAll(ctx, addrs)
+	open, err := listenAll(ctx, addrs, o.Former)
 	if err != nil {
 		return err
 	}
@@ -147,6 +149,9 @@ func Serve(ctx context.Context, h http.Handler, o Options, addrs ...Addr) error 
 		}
 		at[i] = l.Addr()
 		o.Log.Info("listening", "listener", l.addr.String(), "protocol", l.addr.protocol, "at", at[i].String())
+	}
+	if o.Open != nil {
+		o.Open(&Sockets{open: open})
 	}
 	if o.Ready != nil {
 		o.Ready(at)

@@ -21,19 +21,28 @@ type listening struct {
 	addr Addr
 }
 
-// listenAll listens on all addresses or on none.
-func listenAll(ctx context.Context, addrs []Addr) ([]listening, error) {
+// listenAll listens on all addresses or on none. An address that a former
+// process has passed sockets on for has those.
+func listenAll(ctx context.Context, addrs []Addr, former []Passed) ([]listening, error) {
 	var open []listening
-	passed, err := passedBySystemd(addrs)
+	passed, err := passedBySystemd(slices.DeleteFunc(slices.Clone(addrs), func(a Addr) bool { return PassedFor(a.text, former) }))
 	if err != nil {
 		return nil, err
 	}
 	defer closeFiles(passed)
+	defer func() {
+		for _, p := range former { // whose addresses are not listened on any more
+			_ = p.Close()
+		}
+	}()
 	for _, a := range addrs {
 		var ls []net.Listener
-		if a.kind == kindSystemd {
+		switch {
+		case PassedFor(a.text, former):
+			ls, former, err = takeFormer(a, former)
+		case a.kind == kindSystemd:
 			ls, err = takePassed(a, passed, addrs)
-		} else {
+		default:
 			ls, err = listen(ctx, a)
 		}
 		for _, l := range ls {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -201,15 +202,20 @@ func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
 }
 
 // unixListener removes its socket when it is closed, if that still is the one
-// it has made.
+// it has made, and no other process goes on listening on it.
 type unixListener struct {
 	net.Listener
-	path string
-	made fs.FileInfo
-	once sync.Once
+	path  string
+	made  fs.FileInfo
+	leave atomic.Bool
+	once  sync.Once
 }
 
 func (l *unixListener) Close() error {
-	l.once.Do(func() { removeIf(l.path, l.made) })
+	l.once.Do(func() {
+		if !l.leave.Load() {
+			removeIf(l.path, l.made)
+		}
+	})
 	return l.Listener.Close()
 }

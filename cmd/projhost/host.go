@@ -34,6 +34,7 @@ type hostFlags struct {
 	logFormat     string
 	logLevel      string
 	limits        limitFlags
+	life          lifeFlags
 	ready         func() // called when all listeners accept; may be nil
 }
 

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +33,7 @@ func modules() []project.Module {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilTold()
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -102,6 +100,9 @@ func rootCommand() *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), listCommand(), checkCommand(), demoCommand(), doctorCommand(), versionCommand(), deployCommand(), adminCommand())
+	root.AddCommand(
+		serveCommand(), listCommand(), checkCommand(), demoCommand(), deployCommand(), adminCommand(),
+		doctorCommand(), pingCommand(), versionCommand(),
+	)
 	return root
 }

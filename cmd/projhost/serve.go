@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 
 	"projhost/dispatch"
 	"projhost/front"
+	"projhost/life"
 )
 
 // defaultListen is where a server listens that is told nothing.
@@ -37,19 +39,27 @@ func serveCommand() *cobra.Command {
   http://127.0.0.1:8000        HTTP; ?trust=CIDR believes X-Forwarded-* of these peers
   http+unix:/run/projhost.sock
 
-Each may name its own environments with ?env=DIR or ?env-parent-dir=DIR. SIGTERM
-and Ctrl-C let running requests end first.`,
+Each may name its own environments with ?env=DIR or ?env-parent-dir=DIR.
+
+SIGTERM, SIGINT  let running requests end, then end; a second one ends at once
+SIGHUP           opens --log-file anew, reads anew what is read at start
+SIGUSR1          opens --log-file anew
+SIGUSR2          hand-over: starts this program's file anew, which may be another
+                 version by now, with the same arguments; when the new process is
+                 ready, it has the listening sockets, and this one ends like
+                 after SIGTERM. If it does not become ready, this one goes on.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return f.serve(c.Context(), listen, c.ErrOrStderr())
 		},
 	}
 	fs := c.Flags()
-	fs.StringArrayVar(&listen, "listen", []string{defaultListen}, "address to listen on; repeatable")
+	fs.StringArrayVar(&listen, "listen", nil, "address to listen on; repeatable (default: "+inheritedListener+" if the standard input is a listening socket, else "+defaultListen+")")
 	f.where(fs)
 	f.bounds(fs)
 	f.limits.flags(fs)
 	f.logs(fs, "info")
+	f.life.flags(fs)
 	return c
 }
 
@@ -75,56 +85,88 @@ func (l *limitFlags) flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&l.request, "request-timeout", dispatch.DefaultRequestTimeout, "how long one request may take")
 }
 
-// serve runs the host until ctx ends.
+// serve runs the host until ctx ends, or another process has taken over.
 func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer) error {
-	log, err := f.logger(stderr)
+	heir, err := life.Inherit(os.Getenv)
+	if err != nil {
+		return failed(err)
+	}
+	out, file, err := f.life.openLog(stderr)
 	if err != nil {
 		return err
 	}
-	settings, err := f.settings()
+	if file != nil {
+		defer func() { _ = file.Close() }() // every write of it was whole
+	}
+	log, err := f.logger(out)
 	if err != nil {
 		return err
 	}
-	addrs := make([]front.Addr, len(listen))
-	var named []string
-	for i, s := range listen {
-		if addrs[i], err = front.ParseAddr(s); err != nil {
-			return fmt.Errorf("--listen %s: %w", s, err)
-		}
-		told := addrs[i].Settings()
-		named = append(named, told["TRAC_ENV"], told["TRAC_ENV_PARENT_DIR"])
+	options := f.limits.options(log)
+	if heir != nil {
+		options.Former = heir.Sockets
 	}
-	roots, err := f.allowedRoots(settings, named...)
+	listen = addresses(listen, options.Former, log)
+	addrs, settings, roots, err := f.sites(listen)
 	if err != nil {
 		return err
-	}
-	if len(roots) == 0 {
-		return fmt.Errorf("nothing to serve: give --env or --env-parent-dir, or --allow-root for a web server that names the environment itself")
 	}
 	key, err := f.doctorKey()
 	if err != nil {
 		return err
 	}
 	r := f.registry(roots, log)
-	if parent := settings["TRAC_ENV_PARENT_DIR"]; parent != "" {
+	parent := settings["TRAC_ENV_PARENT_DIR"]
+	if parent != "" {
 		// Reads the titles before the first visitor asks for the list of them.
 		go func() { _, _ = r.List(ctx, parent) }()
 	}
 	host := newHost(r, settings, roots, f.limits.request, key, log)
-	options := f.limits.options(log)
-	options.Ready = func([]net.Addr) {
-		log.Info("ready", "version", version, "listen", listen, "roots", roots)
-		if f.ready != nil {
-			f.ready()
+	p := f.process(listen, host, reloads(r, parent), heir, file, log)
+	options.Open = p.Open
+	err = p.Run(ctx, func(ctx context.Context) error {
+		options.Ready = func([]net.Addr) {
+			host.SetReady(true)
+			if p.Ready(ctx) != nil {
+				return // Run tells why
+			}
+			log.Info("ready", "version", version, "pid", os.Getpid(), "listen", listen, "roots", roots)
+			if f.ready != nil {
+				f.ready()
+			}
 		}
-	}
-	err = front.Serve(ctx, host, options, addrs...)
+		return front.Serve(ctx, host, options, addrs...)
+	})
 	// The requests have ended; what is left is to close their environments.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
 	err = errors.Join(err, r.Close(end))
-	log.Info("stopped", "error", err)
+	log.Info("stopped", "pid", os.Getpid(), "error", err)
 	return failed(err)
+}
+
+// sites reads the addresses and finds out which environments may be served.
+func (f *hostFlags) sites(listen []string) (addrs []front.Addr, settings map[string]string, roots []string, err error) {
+	if settings, err = f.settings(); err != nil {
+		return nil, nil, nil, err
+	}
+	var named []string
+	for _, s := range listen {
+		a, err := front.ParseAddr(s)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("--listen %s: %w", s, err)
+		}
+		addrs = append(addrs, a)
+		told := a.Settings()
+		named = append(named, told["TRAC_ENV"], told["TRAC_ENV_PARENT_DIR"])
+	}
+	if roots, err = f.allowedRoots(settings, named...); err != nil {
+		return nil, nil, nil, err
+	}
+	if len(roots) == 0 {
+		err = fmt.Errorf("nothing to serve: give --env or --env-parent-dir, or --allow-root for a web server that names the environment itself")
+	}
+	return addrs, settings, roots, err
 }
 
 func (l *limitFlags) options(log *slog.Logger) front.Options {

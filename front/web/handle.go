@@ -18,6 +18,9 @@ const retryAfter = "1"
 // handle takes a request of net/http's to the handler.
 func (s *serving) handle(w http.ResponseWriter, r *http.Request) {
 	defer s.active.Add(-1)
+	if s.ending.Load() {
+		w.Header().Set("Connection", "close")
+	}
 	if s.active.Add(1) > int64(s.MaxRequests) {
 		s.Log.Warn("web: as many requests as allowed", "listener", s.Listener.Name, "max", s.MaxRequests)
 		w.Header().Set("Retry-After", retryAfter)

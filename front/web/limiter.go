@@ -66,6 +66,9 @@ func (l *limiter) takeSlot() bool {
 	}
 }
 
+// open is how many connections there are.
+func (l *limiter) open() int { return len(l.slots) }
+
 // Close closes the listener, once.
 func (l *limiter) Close() error {
 	var err error

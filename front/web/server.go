@@ -88,6 +88,7 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 	go func() { failed <- hs.Serve(conns) }()
 	select {
 	case <-ctx.Done():
+		s.farewell(conns)
 		err := s.drain(ctx, hs, cancel)
 		<-failed //nolint:errcheck // only that the listener was closed
 		return err
@@ -101,6 +102,7 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 type serving struct {
 	Server // with defaults filled in
 	active atomic.Int64
+	ending atomic.Bool // answers close their connections
 }
 
 func (s *serving) fill() {
@@ -131,6 +133,22 @@ func orUnlimited[T ~int64](n *T, def T) {
 		*n = def
 	case *n < 0:
 		*n = math.MaxInt64 / 4
+	}
+}
+
+// farewellTimeout is how long kept connections are still listened to when the
+// server ends: the next answer on each says that it is the last (RFC 9112
+// section 9.6). Closed without that, a connection may end under a request that
+// is on its way, which the client cannot tell from one that was carried out.
+const farewellTimeout = 500 * time.Millisecond
+
+// farewell accepts no more connections and waits for the open ones to have had
+// their last answer.
+func (s *serving) farewell(conns *limiter) {
+	s.ending.Store(true)
+	_ = conns.Close() // closed again later, where it matters
+	for end := time.Now().Add(min(farewellTimeout, s.DrainTimeout)); conns.open() > 0 && time.Now().Before(end); {
+		time.Sleep(farewellTimeout / 100)
 	}
 }
 

@@ -47,7 +47,8 @@ func floors() map[string]floor {
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
 		"testenvs":            {"environments for tests", []string{"envs", "project", "dispatch", "front/gateway"}},
-		"cmd/projhost":        {"parse, wire, run", []string{"front/...", "deploy/...", "doctor", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/..."}},
+		"cmd/projhost":        {"parse, wire, run", []string{"front/...", "deploy/...", "doctor", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life"}},
+		"life":                {"the process: signals, service manager, log and pid files, hand-over", []string{"front"}},
 	}
 }
 
@@ -97,7 +98,7 @@ func TestOutsideImports(t *testing.T) {
 		"database/sql":                 {"db"},
 		"github.com/a-h/templ":         {"templates/...", "project/..."},
 		"github.com/spf13/cobra":       {"cmd/projhost"},
-		"github.com/coreos/go-systemd": {"front"},
+		"github.com/coreos/go-systemd": {"front", "life"},
 		"net/http/fcgi":                nil,
 	}
 	driverFiles := map[string]bool{}
