@@ -38,6 +38,7 @@ type service struct {
 	t        *testing.T
 	pid, log string
 	first    *exec.Cmd
+	former   []int // processes that have handed over
 }
 
 // startService starts the program and waits until it is ready.
@@ -94,24 +95,33 @@ func (s *service) signal(sig syscall.Signal) {
 	}
 }
 
-// handOver replaces the process and checks that the former one ends well.
+// handOver replaces the process. The former one may still have connections of
+// web servers, which it closes bit by bit.
 func (s *service) handOver() {
 	s.t.Helper()
 	former := s.running()
 	s.signal(syscall.SIGUSR2)
 	eventually(s.t, "another process in the pid file", func() bool { return s.running() != former })
-	if code, err := waitPID(former, 30*time.Second); err != nil || code != 0 {
-		s.t.Errorf("the former process ended with %d, %v", code, err)
-	}
+	s.former = append(s.former, former)
 }
 
-// stop ends the process that serves.
+// stop ends the process that serves, and checks that it and all former ones
+// end well.
 func (s *service) stop() {
 	s.t.Helper()
 	pid := s.running()
 	s.signal(syscall.SIGTERM)
 	if code, err := waitPID(pid, 30*time.Second); err != nil || code != 0 {
 		s.t.Errorf("the process ended with %d, %v", code, err)
+	}
+	for _, pid := range s.former {
+		// How it ended only its own parent sees, if that has not ended before.
+		if code, err := waitPID(pid, 30*time.Second); code != 0 && !errors.Is(err, syscall.ECHILD) {
+			s.t.Errorf("former process %d ended with %d, %v", pid, code, err)
+		}
+	}
+	if log := s.logText(); strings.Contains(log, "level=") {
+		s.t.Errorf("the log has warnings:\n%s", log)
 	}
 	if s.running() != 0 {
 		s.t.Error("the pid file is still there")
@@ -222,6 +232,24 @@ func ownFile(t *testing.T) (parent string) {
 	return parent
 }
 
+// nginxClient asks a web server, which does not lose connections.
+func nginxClient(client *http.Client, url string) func(n int) error {
+	return func(n int) error {
+		method, path, _, _ := kinds(n)
+		r, err := http.NewRequest(method, url+path, http.NoBody)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		body, err := io.ReadAll(resp.Body)
+		return errors.Join(err, check(n, resp, body))
+	}
+}
+
 // TestHandOverBehindNginx replaces the process several times while clients ask
 // by way of nginx, which keeps its FastCGI connections. No request is lost, not
 // even of those that nginx does not repeat.
@@ -234,20 +262,7 @@ func TestHandOverBehindNginx(t *testing.T) {
 	for range 6 {
 		client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}
 		t.Cleanup(client.CloseIdleConnections)
-		l.client(func(n int) error {
-			method, path, _, _ := kinds(n)
-			r, err := http.NewRequest(method, url+path, http.NoBody)
-			if err != nil {
-				return err
-			}
-			resp, err := client.Do(r)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = resp.Body.Close() }()
-			body, err := io.ReadAll(resp.Body)
-			return errors.Join(err, check(n, resp, body))
-		})
+		l.client(nginxClient(client, url))
 	}
 	l.during("nginx, FastCGI", 4, 11000, s.handOver)
 	s.stop()

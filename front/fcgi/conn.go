@@ -58,7 +58,7 @@ type conn struct {
 	mpx       bool       // the web server has had two requests at a time
 	closing   bool       // a request without FCGI_KEEP_CONN has ended
 	dismissed bool       // to be closed when idle
-	farewell  time.Time  // until then a dismissed connection may bring one more request
+	farewell  time.Time  // until then an idle connection is not closed, though the server ends; zero before
 	unread    bool       // a request has ended before its body
 	pending   []byte     // records of the reader, to be written by flush
 	flushing  bool
@@ -274,8 +274,12 @@ func (c *conn) settled(handlers int) {
 	if idle {
 		c.idleAt = time.Now()
 		c.dismissed = c.dismissed || c.s.Yield()
+		if !c.farewell.IsZero() {
+			c.farewell = c.idleAt.Add(c.s.Silence(c.idleAt))
+		}
 	}
-	quit := idle && !c.dead && (c.closing || c.dismissed) && c.lingering.IsZero()
+	parting := c.dismissed && c.farewell.After(c.idleAt) && !c.unread
+	quit := idle && !c.dead && (c.closing || c.dismissed && !parting) && c.lingering.IsZero()
 	linger := quit && c.unread
 	if linger {
 		c.lingering = time.Now().Add(wire.LingerTimeout)
@@ -286,6 +290,8 @@ func (c *conn) settled(handlers int) {
 		c.linger()
 	case quit:
 		c.Shut(errServed)
+	case idle && parting:
+		c.wakeReader()
 	}
 }
 
@@ -307,11 +313,11 @@ func (c *conn) wakeReader() {
 	_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // fails on a closed connection, which wakes too
 }
 
-// Dismiss has the connection closed when it is idle, but for a request that is
-// on its way.
+// Dismiss has the connection closed when it has been idle for a moment.
 func (c *conn) Dismiss() {
+	now := time.Now()
 	c.mu.Lock()
-	c.dismissed, c.farewell = true, time.Now().Add(wire.FarewellTimeout)
+	c.dismissed, c.farewell = true, now.Add(c.s.Silence(now))
 	c.mu.Unlock()
 	c.wakeReader()
 }

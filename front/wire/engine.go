@@ -113,7 +113,6 @@ type Conn struct {
 	gap       time.Duration // that a Read may take, 0: any
 	quiet     bool          // nothing is to be read any more of this turn
 	dismissed bool          // to be closed when idle
-	farewell  time.Time     // until then a dismissed connection may bring one more request
 	dead      bool
 
 	logged atomic.Bool
@@ -160,8 +159,10 @@ func (c *Conn) await() bool {
 	if c.first {
 		till = now.Add(c.s.HeaderTimeout)
 	}
-	if c.dismissed && c.farewell.Before(till) {
-		till = c.farewell
+	if c.dismissed {
+		if at := now.Add(c.s.Silence(now)); at.Before(till) {
+			till = at
+		}
 	}
 	c.idle = true
 	c.mu.Unlock()
@@ -391,14 +392,14 @@ func (c *Conn) Short() bool {
 	return c.x != nil && c.x.Resp.Short()
 }
 
-// Dismiss has the connection closed when it is idle, but for a request that is
-// on its way.
+// Dismiss has the connection closed when it has been idle for a moment.
 func (c *Conn) Dismiss() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dismissed, c.farewell = true, time.Now().Add(FarewellTimeout)
+	c.dismissed = true
 	if c.idle {
-		_ = c.nc.SetReadDeadline(c.farewell) // see hush
+		now := time.Now()
+		_ = c.nc.SetReadDeadline(now.Add(c.s.Silence(now))) // see hush
 	}
 }
 

@@ -19,8 +19,8 @@ type Served interface {
 	// is closed, it or another has called Serving.Forget.
 	Serve()
 
-	// Dismiss has the connection closed when it is idle, but for a request that
-	// is on its way (see FarewellTimeout).
+	// Dismiss has the connection closed when it has been idle for a moment, see
+	// Serving.Silence.
 	Dismiss()
 
 	// DismissIdle closes the connection and returns true if it is idle and
@@ -34,10 +34,18 @@ type Served interface {
 	Shut(cause error)
 }
 
-// FarewellTimeout is how long an idle connection is still listened to when the
-// server ends. A web server may have connected, or chosen a kept connection, a
-// moment ago; closed under its request, it may have nobody else to ask.
-const FarewellTimeout = 250 * time.Millisecond
+// How long a kept connection must be silent before it is closed when the
+// server ends. A web server may have chosen it for a request a moment ago; closed
+// under that request, which the web server must not repeat if it is a POST, it
+// loses it. Right after an answer that is likeliest: nginx takes the
+// connection that has become free last. A busy connection is not silent, but web
+// servers use one for so many requests only (nginx keepalive_requests, 1000).
+const (
+	farewellTimeout = 250 * time.Millisecond
+	// From a quarter of DrainTimeout on this must do, from the half on none is
+	// waited for.
+	shortFarewell = 25 * time.Millisecond
+)
 
 // LingerTimeout is how long bytes that a web server still sends are read and
 // dropped after the answer, so that a reset does not overtake the answer.
@@ -50,6 +58,8 @@ type Serving[C Served] struct {
 	WG     sync.WaitGroup  // goroutines of connections and requests
 	Active atomic.Int64    // requests begun and not ended
 	Ending atomic.Bool     // drain has begun
+
+	endingAt atomic.Int64 // when, in Unix nanoseconds
 
 	cfg     *Config
 	slots   chan struct{} // one for each connection
@@ -193,11 +203,27 @@ func (s *Serving[C]) AppendConns(list []C) []C {
 	return list
 }
 
+// Silence is how long a connection that is idle from now on must be silent
+// before it is closed, while the server ends.
+func (s *Serving[C]) Silence(now time.Time) time.Duration {
+	switch since := now.Sub(time.Unix(0, s.endingAt.Load())); {
+	case since < s.cfg.DrainTimeout/4:
+		return min(farewellTimeout, s.cfg.DrainTimeout/4)
+	case since < s.cfg.DrainTimeout/2:
+		return min(shortFarewell, s.cfg.DrainTimeout/4)
+	}
+	return 0
+}
+
+// errServed closes connections without a request.
+var errServed = errors.New("the last request has ended")
+
 // cancelGrace is what handlers have to end after their context is cancelled.
 const cancelGrace = time.Second
 
 // drain ends all connections, see Run.
 func (s *Serving[C]) drain() error {
+	s.endingAt.Store(time.Now().UnixNano())
 	s.Ending.Store(true)
 	for _, c := range s.AppendConns(nil) {
 		c.Dismiss()
@@ -211,6 +237,14 @@ func (s *Serving[C]) drain() error {
 		return nil
 	}
 	n := s.Active.Load()
+	if n == 0 { // the web server keeps its connections busy: this is a moment as good as any
+		for _, c := range s.AppendConns(nil) {
+			c.Shut(errServed)
+		}
+		if within(done, cancelGrace) {
+			return nil
+		}
+	}
 	s.cfg.Log.Warn(s.Name+": requests did not end in time, cancelling them", "listener", s.cfg.Listener.Name, "requests", n)
 	for _, c := range s.AppendConns(nil) {
 		c.Cancel(ErrDraining)
