@@ -42,13 +42,13 @@ type service struct {
 }
 
 // startService starts the program and waits until it is ready.
-func startService(t *testing.T, bin string, args ...string) *service {
+func startService(t *testing.T, bin string, env []string, args ...string) *service {
 	t.Helper()
 	adopt(t)
 	dir := t.TempDir()
 	s := &service{t: t, pid: filepath.Join(dir, "pid"), log: filepath.Join(dir, "log")}
 	s.first = exec.Command(bin, append([]string{"serve", "--pid-file", s.pid, "--log-file", s.log, "--log-level", "warn"}, args...)...)
-	s.first.Env = cleanEnv()
+	s.first.Env = append(cleanEnv(), env...)
 	out, err := os.Create(filepath.Join(dir, "stderr"))
 	if err != nil {
 		t.Fatal(err)
@@ -111,12 +111,12 @@ func (s *service) stop() {
 	s.t.Helper()
 	pid := s.running()
 	s.signal(syscall.SIGTERM)
-	if code, err := waitPID(pid, 30*time.Second); err != nil || code != 0 {
+	if code, err := waitPID(pid, killWait); err != nil || code != 0 {
 		s.t.Errorf("the process ended with %d, %v", code, err)
 	}
 	for _, pid := range s.former {
 		// How it ended only its own parent sees, if that has not ended before.
-		if code, err := waitPID(pid, 30*time.Second); code != 0 && !errors.Is(err, syscall.ECHILD) {
+		if code, err := waitPID(pid, killWait); code != 0 && !errors.Is(err, syscall.ECHILD) {
 			s.t.Errorf("former process %d ended with %d, %v", pid, code, err)
 		}
 	}
@@ -256,7 +256,7 @@ func nginxClient(client *http.Client, url string) func(n int) error {
 func TestHandOverBehindNginx(t *testing.T) {
 	parent := ownFile(t)
 	socket := filepath.Join(t.TempDir(), "s")
-	s := startService(t, program(), "--listen", "fcgi+unix:"+socket, "--env-parent-dir", parent)
+	s := startService(t, program(), nil, "--listen", "fcgi+unix:"+socket, "--env-parent-dir", parent)
 	url := "http://" + nginx(t, socket, true, atRoot)
 	l := newClients(t)
 	for range 6 {
@@ -277,7 +277,7 @@ func TestHandOverBehindNginx(t *testing.T) {
 func TestHandOverHTTP(t *testing.T) {
 	parent := ownFile(t)
 	address := freePort(t)
-	s := startService(t, program(), "--listen", "http://"+address, "--env-parent-dir", parent)
+	s := startService(t, program(), nil, "--listen", "http://"+address, "--env-parent-dir", parent)
 	l := newClients(t)
 	for range 6 {
 		c := &plainClient{address: address}
@@ -329,3 +329,6 @@ func (p *plainClient) ask(n int) error {
 	}
 	return errors.Join(err, check(n, resp, body))
 }
+
+// killWait is how long a process may take to end.
+const killWait = 40 * time.Second

@@ -40,7 +40,7 @@ func runningWith(t *testing.T, text string) (pids []int) {
 	}
 	for _, dir := range dirs {
 		exe, err := os.Readlink(dir + "/exe")
-		if err != nil || strings.TrimSuffix(exe, " (deleted)") != program() {
+		if err != nil || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != filepath.Base(program()) {
 			continue // another program, or it has just ended
 		}
 		line, _ := os.ReadFile(dir + "/cmdline")
@@ -380,9 +380,7 @@ func TestStartApacheFcgid(t *testing.T) {
 	dir, address := t.TempDir(), freePort(t)
 	mkdir(t, filepath.Join(dir, "fcgid"))
 	mkdir(t, filepath.Join(dir, "cgi"))
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	bin, user := forApache(t, dir, parent)
 	log := filepath.Join(dir, "error.log")
 	write(t, filepath.Join(dir, "cgi", "trac.fcgi"), "# run by FcgidWrapper\n")
 	modules := ""
@@ -409,13 +407,18 @@ ScriptAlias / %[2]s/cgi/trac.fcgi/
 	Require all granted
 	Options +ExecCGI
 	SetHandler fcgid-script
-	FcgidWrapper "%[6]s serve --pid-file %[2]s/last-pid" .fcgi
+	FcgidWrapper "%[6]s serve" .fcgi
 </Directory>
-`, modules, dir, address, log, parent, program(), apacheUser()))
+`, modules, dir, address, log, parent, bin, user))
 	if err := os.Chmod(filepath.Join(dir, "cgi", "trac.fcgi"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	c := startTool(t, "apache2", "-f", conf, "-DFOREGROUND")
+	t.Cleanup(func() {
+		if text, _ := os.ReadFile(log); t.Failed() {
+			t.Errorf("Apache's log:\n%s", text)
+		}
+	})
 	ask := func() (int, string) {
 		resp, err := http.Get("http://" + address + "/one/wiki")
 		if err != nil {
@@ -451,9 +454,30 @@ ScriptAlias / %[2]s/cgi/trac.fcgi/
 	}
 }
 
-// apacheUser lets a test that runs as root have Apache's processes run as root
-// too, as far as Apache can: they are to find the program and the projects.
-func apacheUser() string { return "User www-data\nGroup www-data\n" }
+// forApache gives the projects, and a copy of the program, to the user that
+// Apache's processes run as: www-data if the test runs as root, else the test's.
+func forApache(t *testing.T, dir, parent string) (bin, directives string) {
+	t.Helper()
+	bin = filepath.Join(dir, filepath.Base(program()))
+	text, err := os.ReadFile(program())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bin, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() != 0 {
+		return bin, ""
+	}
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("chown", "-R", "www-data:www-data", dir, parent).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return bin, "User www-data\nGroup www-data\n"
+}
 
 // TestStartStopDaemon does what a SysV or OpenRC script does with
 // start-stop-daemon: start, status, reload, reopen the log, hand over, stop.
