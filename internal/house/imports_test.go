@@ -38,6 +38,7 @@ func floors() map[string]floor {
 		"db":                  {"open databases, transactions", []string{"internal/fault", "db/schema"}},
 		"envs":                {"which environment; open, count, evict", []string{"db", "db/schema", "envs/tracini", "internal/fault", "internal/stamp"}},
 		"access/auth":         {"who asks; reads REMOTE_USER", []string{"envs", "db", "front/gateway", "internal/fault"}},
+		"access/ht":           {"sign in by htpasswd and htdigest files", []string{"front/gateway", "internal/stamp"}},
 		"access/perm":         {"what they may do", []string{"access/auth", "envs", "db", "internal/fault"}},
 		"project":             {"the contract between host and module", []string{"access/auth", "access/perm", "envs", "envs/tracini", "templates", "markup", "internal/href", "internal/locale", "internal/fault"}},
 		"project/chrome":      {"module: static files", []string{"project", "templates", "markup", "internal/fault"}},
@@ -99,6 +100,8 @@ func TestOutsideImports(t *testing.T) {
 		"github.com/a-h/templ":         {"templates/...", "project/..."},
 		"github.com/spf13/cobra":       {"cmd/projhost"},
 		"github.com/coreos/go-systemd": {"front", "life"},
+		"github.com/GehirnInc/crypt":   {"access/ht"},
+		"golang.org/x/crypto":          {"access/ht"},
 		"net/http/fcgi":                nil,
 	}
 	driverFiles := map[string]bool{}
