@@ -74,7 +74,7 @@ func (h *Host) fail(w http.ResponseWriter, r *http.Request, t *trace, err error)
 // its page can be made, else as plain text.
 func (h *Host) errorPage(w http.ResponseWriter, r *http.Request, t *trace, p templates.Problem) {
 	header := w.Header()
-	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Disposition", "ETag", "Last-Modified"} {
+	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Disposition", "ETag", "Last-Modified", "Set-Cookie"} {
 		header.Del(name)
 	}
 	header.Set("Cache-Control", "no-store")
@@ -83,6 +83,7 @@ func (h *Host) errorPage(w http.ResponseWriter, r *http.Request, t *trace, p tem
 	case h.projectPage(&buf, t, p):
 		header.Set("Content-Type", "text/html; charset=utf-8")
 		header.Set("Content-Security-Policy", project.FailurePolicy())
+		t.request.WriteCookies(header) // the page may hold a form, and its token
 	case wantsHTML(r) && hostPage(&buf, p) == nil:
 		header.Set("Content-Type", "text/html; charset=utf-8")
 		header.Set("Content-Security-Policy", templates.HostPolicy())

@@ -125,7 +125,7 @@ func (h *Host) serve(ctx context.Context, t *trace, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t.place = project.Place{Href: href.Base(to.base), Base: baseURL, ID: t.id, Locale: dates, Fronted: from.vars.Fronted()}
+	t.place = project.Place{Href: href.Base(to.base), Base: baseURL, ID: t.id, Locale: dates, Fronted: from.vars.Fronted(), Secure: from.vars.Scheme() == "https"}
 	return h.route(envs.NewContext(ctx, env), t, r, to.path)
 }
 

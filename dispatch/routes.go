@@ -53,6 +53,17 @@ func (r router) Get(pattern string, handler project.Handler) {
 	r.mux.Head(pattern, h)
 }
 
+// Post adds a route for POST, whose handler is given a form that was read and
+// is from a page of the project's own.
+func (r router) Post(pattern string, handler project.Handler) {
+	r.mux.Post(pattern, r.host.adapt(func(req *project.Request) (project.Reply, error) {
+		if err := project.ReadForm(req); err != nil {
+			return nil, err
+		}
+		return handler(req)
+	}))
+}
+
 // adapt is where the environment is read from the context, and nowhere else:
 // below it, everything is handed on by name.
 func (h *Host) adapt(handler project.Handler) http.HandlerFunc {

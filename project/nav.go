@@ -79,6 +79,9 @@ func navigation(r *Request, bar string, offered []NavItem) ([]templates.NavItem,
 	links := make([]navLink, 0, len(offered)+2)
 	for _, it := range offered {
 		item := templates.NavItem{Name: it.Name, Label: it.Label, Href: r.Href.Path(it.Path), AccessKey: it.AccessKey}
+		if it.Post {
+			item.PostToken = r.FormToken()
+		}
 		links = append(links, navLink{item, math.Inf(1)})
 	}
 	for _, rule := range rules {
@@ -121,6 +124,7 @@ func (n navRule) apply(r *Request, links []navLink) ([]navLink, error) {
 	}
 	if n.href != "" {
 		links[i].Href = n.target(r)
+		links[i].PostToken = "" // for this project's own handlers alone
 	}
 	return links, nil
 }

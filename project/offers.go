@@ -14,6 +14,7 @@ type NavItem struct {
 	Label     string
 	Path      string // below the project, "/wiki"
 	AccessKey string // a digit, as Trac assigns them, or ""
+	Post      bool   // a button that sends a form with the visitor's token, for what changes something
 }
 
 // Navigator is a module with entries in the navigation.

@@ -68,6 +68,7 @@ func (p Page) Write(w http.ResponseWriter, r *Request) error {
 	}
 	h := w.Header()
 	pageHeader(h, r.Env)
+	r.WriteCookies(h)
 	h.Set("Content-Length", strconv.Itoa(buf.Len()))
 	w.WriteHeader(status)
 	_, err = w.Write(buf.Bytes())

@@ -29,9 +29,12 @@ type Request struct {
 	// Locale is how this answer writes dates; it is the request's, never the process's.
 	Locale locale.Locale
 
+	Secure bool // the visitor came by https
+
 	fronted  bool // a web server would understand X-Sendfile
 	wildcard string
 	kept     map[any]any
+	outgoing *outgoing
 }
 
 // Keep remembers a value for the rest of the request, as Kept returns it. A
@@ -54,7 +57,8 @@ func NewRequest(ctx context.Context, r *http.Request, e *envs.Env, s *Site, at P
 	}
 	return &Request{
 		Request: r, Env: e, User: user, Perm: perm.For(e, user), Site: s,
-		Href: at.Href, Base: at.Base, ID: at.ID, Locale: at.Locale, fronted: at.Fronted, wildcard: at.Wildcard,
+		Href: at.Href, Base: at.Base, ID: at.ID, Locale: at.Locale, fronted: at.Fronted, wildcard: at.Wildcard, Secure: at.Secure,
+		outgoing: new(outgoing),
 	}, nil
 }
 
@@ -67,6 +71,7 @@ type Place struct {
 	Locale   locale.Locale
 	Fronted  bool
 	Wildcard string
+	Secure   bool
 }
 
 // Wildcard is what the "*" of the route's pattern stood for, decoded.
@@ -82,9 +87,12 @@ type Reply interface {
 }
 
 // Router is where a module says which paths it answers. A pattern begins with
-// a slash and may end in "/*". Get answers HEAD as well.
+// a slash and may end in "/*". Get answers HEAD as well. A handler of Post is
+// called when the form has been read, its fields are in PostForm, and its token
+// was right; see [ReadForm] and [Request.FormToken].
 type Router interface {
 	Get(pattern string, h Handler)
+	Post(pattern string, h Handler)
 }
 
 // Module is one room of the house: the wiki, say. A module has no fields; what

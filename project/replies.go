@@ -64,21 +64,38 @@ type Redirect struct {
 
 var _ Reply = Redirect{}
 
-// Write implements [Reply]. The status is Trac's: 303 after a POST, 301 for
-// good, else 302.
+// Write implements [Reply].
 func (d Redirect) Write(w http.ResponseWriter, r *Request) error {
-	status := http.StatusFound
-	switch {
-	case r.Method == http.MethodPost:
-		status = http.StatusSeeOther
-	case d.Permanent:
-		status = http.StatusMovedPermanently
-	}
 	to := r.Base + r.Href.Path(d.Path)
 	if d.Query != "" {
 		to += "?" + d.Query
 	}
+	return redirect(w, r, to, d.Permanent)
+}
+
+// Elsewhere sends the visitor to an address that the administrator has written
+// into trac.ini; nothing that came with a request may get here.
+type Elsewhere struct{ URL string }
+
+var _ Reply = Elsewhere{}
+
+// Write implements [Reply].
+func (e Elsewhere) Write(w http.ResponseWriter, r *Request) error {
+	return redirect(w, r, e.URL, false)
+}
+
+// redirect answers with an address. The status is Trac's: 303 after a POST, 301
+// for good, else 302.
+func redirect(w http.ResponseWriter, r *Request, to string, permanent bool) error {
+	status := http.StatusFound
+	switch {
+	case r.Method == http.MethodPost:
+		status = http.StatusSeeOther
+	case permanent:
+		status = http.StatusMovedPermanently
+	}
 	h := w.Header()
+	r.WriteCookies(h)
 	h.Set("Location", to)
 	h.Set("Cache-Control", "no-cache, private")
 	h.Set("Content-Length", "0")

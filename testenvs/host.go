@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ type Host struct {
 	Parent string
 	Host   *dispatch.Host
 	Log    *Log
+	Front  http.Handler // in front of Host; nil is none
 }
 
 // NewHost makes environments of the given names and a host of them. Settings
@@ -54,7 +56,8 @@ func (h *Host) Get(path string, vars ...string) *httptest.ResponseRecorder {
 	return h.Do(httptest.NewRequest(http.MethodGet, path, nil), vars...)
 }
 
-// Do asks as r says; its headers become HTTP_ variables.
+// Do asks as r says; its headers become HTTP_ variables. It is answered by Front
+// if that is set.
 func (h *Host) Do(r *http.Request, vars ...string) *httptest.ResponseRecorder {
 	h.tb.Helper()
 	pairs := []gateway.Pair{
@@ -67,6 +70,10 @@ func (h *Host) Do(r *http.Request, vars ...string) *httptest.ResponseRecorder {
 		name, value, _ := strings.Cut(h.path(v), "=")
 		pairs = append(pairs, gateway.Pair{Name: name, Value: value})
 	}
+	if r.ContentLength > 0 {
+		pairs = append(pairs, gateway.Pair{Name: "CONTENT_LENGTH", Value: strconv.FormatInt(r.ContentLength, 10)},
+			gateway.Pair{Name: "CONTENT_TYPE", Value: r.Header.Get("Content-Type")})
+	}
 	for name, values := range r.Header {
 		pairs = append(pairs, gateway.Pair{Name: "HTTP_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")), Value: values[0]})
 	}
@@ -76,12 +83,16 @@ func (h *Host) Do(r *http.Request, vars ...string) *httptest.ResponseRecorder {
 		gateway.Refuse(w, err)
 		return w
 	}
-	req, err := gateway.NewRequest(r.Context(), v, http.NoBody)
+	req, err := gateway.NewRequest(r.Context(), v, r.Body)
 	if err != nil {
 		gateway.Refuse(w, err)
 		return w
 	}
-	h.Host.ServeHTTP(w, req)
+	if h.Front != nil {
+		h.Front.ServeHTTP(w, req)
+	} else {
+		h.Host.ServeHTTP(w, req)
+	}
 	return w
 }
 

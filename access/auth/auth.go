@@ -24,9 +24,9 @@ const Anonymous = "anonymous"
 // CookieName is the cookie by which Trac and this program remember a login.
 const CookieName = "trac_auth"
 
-// cookieLife is how long a login lasts. Trac means to end one after ten days
+// CookieLife is how long a login lasts. Trac means to end one after ten days
 // but does so only when somebody logs in.
-const cookieLife = 10 * 24 * time.Hour
+const CookieLife = 10 * 24 * time.Hour
 
 // maxCookie bounds what is looked up; Trac's cookies have 32 hex digits.
 const maxCookie = 128
@@ -55,18 +55,33 @@ func Named(name string) User {
 
 // Identify tells who sent r to the environment. Errors are the database's.
 func Identify(ctx context.Context, e *envs.Env, r *http.Request) (User, error) {
-	if name := gateway.FromContext(ctx).RemoteUser(); name != "" {
-		return fold(e, Named(name)), nil
+	if gateway.FromContext(ctx).RemoteUser() != "" {
+		return FromServer(ctx, e), nil
 	}
-	c, err := r.Cookie(CookieName)
-	if err != nil || c.Value == "" || len(c.Value) > maxCookie {
+	value := Cookie(r)
+	if value == "" {
 		return User{}, nil
 	}
-	name, err := cookieName(ctx, e, c.Value, peer(r))
+	name, err := cookieName(ctx, e, value, Peer(r))
 	if err != nil {
 		return User{}, fmt.Errorf("looking up a login: %w", err)
 	}
 	return fold(e, Named(name)), nil
+}
+
+// FromServer is whom the web server, or the program's own check of a password,
+// has named for the environment; cookies say nothing here.
+func FromServer(ctx context.Context, e *envs.Env) User {
+	return fold(e, Named(gateway.FromContext(ctx).RemoteUser()))
+}
+
+// Cookie is the login cookie that came with r, "" if none did that could be one.
+func Cookie(r *http.Request) string {
+	c, err := r.Cookie(CookieName)
+	if err != nil || len(c.Value) > maxCookie {
+		return ""
+	}
+	return c.Value
 }
 
 // fold lower-cases the name where [trac] ignore_auth_case says so.
@@ -79,7 +94,7 @@ func fold(e *envs.Env, u User) User {
 
 // cookieName returns the name a cookie stands for, "" if for none.
 func cookieName(ctx context.Context, e *envs.Env, cookie, ip string) (name string, err error) {
-	since := time.Now().Add(-cookieLife).Unix()
+	since := time.Now().Add(-CookieLife).Unix()
 	checkIP := e.Config().Bool("trac", "check_auth_ip")
 	err = e.DB().Read(ctx, func(tx *db.Tx) error {
 		return tx.Each(func(row db.Row) error {
@@ -92,8 +107,8 @@ func cookieName(ctx context.Context, e *envs.Env, cookie, ip string) (name strin
 	return name, err
 }
 
-// peer is the address of the client, without the port.
-func peer(r *http.Request) string {
+// Peer is the address of the client, without the port.
+func Peer(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
