@@ -21,6 +21,7 @@ import (
 	"projhost/front/gateway"
 	"projhost/front/wire"
 	"projhost/project"
+	"projhost/project/account"
 	"projhost/project/chrome"
 	"projhost/project/wiki"
 	"projhost/testenvs"
@@ -62,7 +63,7 @@ func newIsolated(t *testing.T) *isolated {
 	wg.Wait()
 	r := testenvs.Registry(t, x.parent, envs.Options{MaxOpen: isolationOpen, MaxQueue: 1000, QueueWait: 20 * time.Second})
 	h := dispatch.New(dispatch.Options{
-		Registry: r, Site: project.NewSite(chrome.Module{}, wiki.Module{}),
+		Registry: r, Site: project.NewSite(account.Module{}, chrome.Module{}, wiki.Module{}),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	l, err := net.Listen("unix", x.socket)
@@ -88,38 +89,47 @@ func newIsolated(t *testing.T) *isolated {
 type question struct {
 	name, path string
 	status     int
+	user       string // whom the web server names
 }
 
 func (x *isolated) ask(rng *rand.Rand) question {
 	name := x.names[rng.IntN(len(x.names))]
-	switch rng.IntN(8) {
+	switch rng.IntN(10) {
 	case 0:
-		return question{name, "/wiki/SecondPage", 200}
+		return question{name, "/wiki/SecondPage", 200, ""}
 	case 1:
-		return question{name, "/wiki/Größe/Übersicht", 200}
+		return question{name, "/wiki/Größe/Übersicht", 200, ""}
 	case 2:
-		return question{name, "/wiki/NoSuchPage", 404}
+		return question{name, "/wiki/NoSuchPage", 404, ""}
 	case 3:
-		return question{name, "/chrome/site/own.txt", 200}
+		return question{name, "/chrome/site/own.txt", 200, ""}
 	case 4:
-		return question{name, "/no/such/handler", 404}
+		return question{name, "/no/such/handler", 404, ""}
 	case 5:
-		return question{name, "/wiki/WikiStart?format=txt", 200}
+		return question{name, "/wiki/WikiStart?format=txt", 200, ""}
+	case 6:
+		return question{name, "/login", 403, ""}
+	case 7:
+		return question{name, "/logout", 200, testenvs.Canary(name)}
 	default:
-		return question{name, "/wiki", 200}
+		return question{name, "/wiki", 200, ""}
 	}
 }
 
 // params send half of the questions by the environment itself, half by its parent.
 func (x *isolated) params(q question, rng *rand.Rand) map[string]string {
 	path, query, _ := strings.Cut(q.path, "?")
+	var p map[string]string
 	if rng.IntN(2) == 0 {
-		p := nginxParams(path, query)
+		p = nginxParams(path, query)
 		p["TRAC_ENV"] = filepath.Join(x.parent, q.name)
-		return p
+	} else {
+		p = nginxParams("/"+q.name+path, query)
+		p["TRAC_ENV_PARENT_DIR"] = x.parent
 	}
-	p := nginxParams("/"+q.name+path, query)
-	p["TRAC_ENV_PARENT_DIR"] = x.parent
+	if q.user != "" {
+		p["REMOTE_USER"] = q.user
+	}
 	return p
 }
 
@@ -162,8 +172,42 @@ func TestIsolation(t *testing.T) {
 	close(done)
 	touching.Wait()
 	t.Logf("%d answers checked, %d requests aborted", answered.Load(), aborted.Load())
+	x.logins(t)
 	if answered.Load() < isolationClients*isolationRounds/2 || aborted.Load() == 0 {
 		t.Errorf("only %d answers and %d aborts: the test did not do its work", answered.Load(), aborted.Load())
+	}
+}
+
+// logins signs in to one project and shows that cookie to others: it must be of
+// use in its own alone.
+func (x *isolated) logins(t *testing.T) {
+	c := dialFCGI(t, "unix", x.socket)
+	defer c.close()
+	ask := func(name, path, user, cookie string) answer {
+		p := nginxParams("/"+name+path, "")
+		p["TRAC_ENV_PARENT_DIR"] = x.parent
+		if user != "" {
+			p["REMOTE_USER"] = user
+		}
+		if cookie != "" {
+			p["HTTP_COOKIE"] = cookie
+		}
+		a, err := c.get(1, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	for i, name := range x.names[:20] {
+		cookie, _, _ := strings.Cut(ask(name, "/login", "ana", "").header.Get("Set-Cookie"), ";")
+		if !strings.HasPrefix(cookie, "trac_auth=") {
+			t.Fatalf("%s: no login: %q", name, cookie)
+		}
+		for _, other := range []string{name, x.names[(i+1)%20], x.names[(i+7)%20]} {
+			if in := strings.Contains(ask(other, "/wiki", "", cookie).body, "Signed in as"); in != (other == name) {
+				t.Errorf("a login of %s in %s: %v", name, other, in)
+			}
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"projhost/project"
+	"projhost/project/account"
 	"projhost/project/chrome"
 	"projhost/project/wiki"
 )
@@ -27,6 +28,7 @@ const (
 // modules are the rooms of the house. A new module is one line here.
 func modules() []project.Module {
 	return []project.Module{
+		account.Module{},
 		chrome.Module{},
 		wiki.Module{},
 	}
