@@ -236,3 +236,85 @@ func TestDatesAreTheRequests(t *testing.T) {
 		t.Errorf("[trac] default_language does not count:\n%s", body)
 	}
 }
+
+// named is a host that was started with environments by name, which is not
+// always their directory's.
+func named(t *testing.T) *testenvs.Host {
+	h := newHost(t, nowhere(), nil, "one", "two", "three")
+	h.Change(func(o *dispatch.Options) {
+		o.Envs = map[string]string{"one": filepath.Join(h.Parent, "one"), "zwei": filepath.Join(h.Parent, "two")}
+	})
+	return h
+}
+
+func TestNamedEnvironments(t *testing.T) {
+	h := named(t)
+	for _, c := range []struct {
+		path   string
+		vars   []string
+		status int
+		env    string
+	}{
+		{"/one/wiki", nil, 200, "one"},
+		{"/zwei", nil, 200, "two"},
+		{"/zwei/wiki/SecondPage", nil, 200, "two"},
+		{"/two/wiki", nil, 404, ""},
+		{"/three/wiki", nil, 404, ""},
+		{"/wiki", nil, 404, ""},
+		{"/wiki", []string{"TRAC_ENV=@P/three"}, 200, "three"},
+		{"/three/wiki", []string{"TRAC_ENV_PARENT_DIR=@P"}, 200, "three"},
+	} {
+		w := h.Get(c.path, c.vars...)
+		if w.Code != c.status || c.env != "" && !strings.Contains(w.Body.String(), testenvs.Canary(c.env)) {
+			t.Errorf("%s %v: %d, want %d of %s: %s", c.path, c.vars, w.Code, c.status, c.env, h.Log)
+		}
+		if strings.Contains(w.Body.String(), h.Parent) {
+			t.Errorf("%s: the answer tells a path", c.path)
+		}
+	}
+	if body := h.Get("/zwei/wiki/SecondPage").Body.String(); !strings.Contains(body, `href="/zwei/wiki"`) {
+		t.Errorf("links lead elsewhere: %s", body)
+	}
+	var list []dispatch.IndexProject
+	if err := json.Unmarshal(h.Get("/?format=json").Body.Bytes(), &list); err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(list) != "[{Project one About one /one false} {Project two About two /zwei false}]" {
+		t.Errorf("the index is %v", list)
+	}
+	if w := h.Do(httptest.NewRequest(http.MethodPost, "/", nil)); w.Code != 405 {
+		t.Errorf("POST /: %d", w.Code)
+	}
+}
+
+func TestWhere(t *testing.T) {
+	h := named(t)
+	link := filepath.Join(h.Parent, "link")
+	if err := os.Symlink(filepath.Join(h.Parent, "one"), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path string
+		vars []string
+		want string
+	}{
+		{"/one/login", nil, "[one] /login"},
+		{"/one", nil, "[one] /"},
+		{"/zwei/login/x", nil, "[zwei two] /login/x"},
+		{"/", nil, "[] "},
+		{"/nosuch/login", nil, "[] "},
+		{"/login", []string{"TRAC_ENV=@P/three"}, "[three] /login"},
+		{"/login", []string{"TRAC_ENV=@P/link"}, "[link one] /login"},
+		{"/link/login", []string{"TRAC_ENV_PARENT_DIR=@P"}, "[link one] /login"},
+		{"/link/login", []string{"TRAC_ENV_PARENT_DIR=@P", "TRAC_ENV=@P/one"}, "[] "},
+	} {
+		got := ""
+		h.Front = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			names, below := h.Host.Where(r)
+			got = fmt.Sprint(names, " ", below)
+		})
+		if h.Get(c.path, c.vars...); got != c.want {
+			t.Errorf("%s %v: %s, want %s", c.path, c.vars, got, c.want)
+		}
+	}
+}

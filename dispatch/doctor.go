@@ -68,7 +68,7 @@ func (h *Host) isDoctorKey(key string) bool {
 // examine reports on r: what arrived, and what serve would make of it.
 func (h *Host) examine(ctx context.Context, t *trace, r *http.Request) *doctor.Report {
 	rep := doctor.Examine(r, t.id)
-	from := sources{gateway.FromContext(r.Context()), h.options.Settings}
+	from := h.sources(r)
 	rep.Told = from.all()
 	path := r.URL.Path
 	if path == doctor.PathPage {
@@ -84,7 +84,7 @@ func (h *Host) examine(ctx context.Context, t *trace, r *http.Request) *doctor.R
 // examineProject finds and opens the environment as serve does.
 func (h *Host) examineProject(ctx context.Context, from sources, path string, p *doctor.Project) error {
 	to, err := h.target(from, path)
-	if err != nil || to.index != "" {
+	if err != nil || to.index {
 		return err
 	}
 	p.Page = to.path

@@ -5,8 +5,10 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -31,6 +33,9 @@ type Options struct {
 	// Settings are what flags and process environment say: TRAC_ENV,
 	// TRAC_ENV_PARENT_DIR, ... under the names of [SettingNames].
 	Settings map[string]string
+	// Envs are directories of environments by the name each has in URLs, for
+	// requests of which neither the web server nor Settings name one or a parent.
+	Envs map[string]string
 	// Roots are the directories an index template named by a request must be in.
 	Roots []string
 	// RequestTimeout bounds one request; 0 is [DefaultRequestTimeout].
@@ -100,13 +105,13 @@ func (h *Host) serve(ctx context.Context, t *trace, r *http.Request) error {
 	if done, err := h.consult(ctx, t, r); done {
 		return err
 	}
-	from := sources{gateway.FromContext(r.Context()), h.options.Settings}
+	from := h.sources(r)
 	to, err := h.target(from, r.URL.Path)
 	if err != nil {
 		return err
 	}
-	if to.index != "" {
-		return h.serveIndex(ctx, t, r, from, to.index)
+	if to.index {
+		return h.serveIndex(ctx, t, r, from, to.scope)
 	}
 	loc, err := h.options.Registry.Locate(to.lookup)
 	if err != nil {
@@ -129,29 +134,65 @@ func (h *Host) serve(ctx context.Context, t *trace, r *http.Request) error {
 	return h.route(envs.NewContext(ctx, env), t, r, to.path)
 }
 
+// sources are where the settings of r are looked for.
+func (h *Host) sources(r *http.Request) sources {
+	return sources{gateway.FromContext(r.Context()), h.options.Settings, len(h.options.Envs) > 0}
+}
+
 // target is what a request is about.
 type target struct {
-	index  string // the directory whose projects are to be listed, or
+	scope
+	index  bool   // the projects of the scope are to be listed; else
+	name   string // the project's in the address; "" if the scope is one environment
 	lookup envs.Lookup
 	base   string // path of the project's program, decoded
 	path   string // what is asked of it
 }
 
-// target settles which environment is meant.
+// target settles which environment is meant. It does not tell whether that is there.
 func (h *Host) target(from sources, path string) (target, error) {
 	sc, err := from.scope()
 	if err != nil {
 		return target{}, err
 	}
 	base := from.vars.Script()
-	if sc.parent == "" {
-		return target{lookup: envs.Lookup{Dir: sc.env}, base: base, path: path}, nil
+	if sc.env != "" {
+		return target{scope: sc, lookup: envs.Lookup{Dir: sc.env}, base: base, path: path}, nil
 	}
 	name, rest := split(path)
 	if name == "" {
-		return target{index: sc.parent}, nil
+		return target{scope: sc, index: true}, nil
 	}
-	return target{lookup: envs.Lookup{Parent: sc.parent, Name: name}, base: base + "/" + name, path: rest}, nil
+	to := target{scope: sc, name: name, lookup: envs.Lookup{Parent: sc.parent, Name: name}, base: base + "/" + name, path: rest}
+	if sc.named {
+		dir, ok := h.options.Envs[name]
+		if !ok {
+			return target{}, fault.Wrap(fault.NotFound, "Environment not found", fmt.Errorf("no environment was started under the name %q", name))
+		}
+		to.lookup = envs.Lookup{Dir: dir}
+	}
+	return to, nil
+}
+
+// Where tells which project r is for and where in it, as ServeHTTP finds it: the
+// names it goes by, in the address and by its directory, and the path below it.
+// No names are a request above the projects, or for one that is not there.
+func (h *Host) Where(r *http.Request) (names []string, below string) {
+	to, err := h.target(h.sources(r), r.URL.Path)
+	if err != nil || to.index {
+		return nil, ""
+	}
+	loc, err := h.options.Registry.Locate(to.lookup)
+	if err != nil {
+		return nil, ""
+	}
+	if to.name == "" {
+		to.name = filepath.Base(to.env)
+	}
+	if names = []string{to.name}; loc.Name() != to.name {
+		names = append(names, loc.Name())
+	}
+	return names, to.path
 }
 
 // baseOf is "scheme://host[:port]" for redirects, if the administrator has

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"iter"
 	"mime"
 	"net/http"
 	"os"
@@ -46,12 +47,12 @@ type IndexData struct {
 }
 
 // serveIndex answers "/" above the projects.
-func (h *Host) serveIndex(ctx context.Context, w http.ResponseWriter, r *http.Request, from sources, parent string) error {
+func (h *Host) serveIndex(ctx context.Context, w http.ResponseWriter, r *http.Request, from sources, of scope) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		return fault.New(fault.Method, "The list of projects can only be looked at.")
 	}
-	projects, err := h.projects(ctx, href.Base(from.vars.Script()), parent)
+	projects, err := h.projects(ctx, href.Base(from.vars.Script()), of)
 	if err != nil {
 		return err
 	}
@@ -76,8 +77,8 @@ func (h *Host) serveIndex(ctx context.Context, w http.ResponseWriter, r *http.Re
 	return err
 }
 
-func (h *Host) projects(ctx context.Context, base href.Base, parent string) ([]IndexProject, error) {
-	list, err := h.options.Registry.List(ctx, parent)
+func (h *Host) projects(ctx context.Context, base href.Base, of scope) ([]IndexProject, error) {
+	list, err := h.list(ctx, of)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +91,13 @@ func (h *Host) projects(ctx context.Context, base href.Base, parent string) ([]I
 		projects = append(projects, p)
 	}
 	return projects, nil
+}
+
+func (h *Host) list(ctx context.Context, of scope) (iter.Seq[envs.Info], error) {
+	if of.named {
+		return h.options.Registry.ListNamed(ctx, h.options.Envs)
+	}
+	return h.options.Registry.List(ctx, of.parent)
 }
 
 // renderIndex writes the index in the form that was asked for and returns its

@@ -64,6 +64,7 @@ func (l level) String() string {
 type sources struct {
 	vars    gateway.Vars
 	process map[string]string
+	named   bool // the process was started with environments by name
 }
 
 func (s sources) get(l level, name string) string {
@@ -106,17 +107,21 @@ func (s sources) nearest(what setting) (value string, at level, err error) {
 	return "", at, nil
 }
 
-// scope is what was told of a request's environment: one directory, or the
-// parent of many.
-type scope struct{ env, parent string }
+// scope is what was told of a request's environment: one directory, the parent
+// of many, or that it is one of the process's own.
+type scope struct {
+	env, parent string
+	named       bool
+}
 
 // errNothingTold has its remedy in it, for the log.
-var errNothingTold = errors.New("no environment is named: set TRAC_ENV or TRAC_ENV_PARENT_DIR in the web server, or start with --env or --env-parent-dir")
+var errNothingTold = errors.New("no environment is named: set TRAC_ENV or TRAC_ENV_PARENT_DIR in the web server, or start with --env, --env-parent-dir or the directories of environments")
 
 // scope reads which environment is meant. The nearest level that names an
 // environment or a parent decides both, so that a process-wide TRAC_ENV never
 // outweighs what the web server says of one location; a level that names both
-// is refused.
+// is refused. Where none tells anything, it is an environment that the process
+// was started with, if there are any.
 func (s sources) scope() (sc scope, err error) {
 	for l := range levels {
 		var errEnv, errParent error
@@ -131,6 +136,9 @@ func (s sources) scope() (sc scope, err error) {
 		if sc != (scope{}) {
 			return sc, nil
 		}
+	}
+	if s.named {
+		return scope{named: true}, nil
 	}
 	return scope{}, fault.Wrap(fault.Internal, "", errNothingTold)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,7 +58,21 @@ func (r *Registry) List(ctx context.Context, parent string) (iter.Seq[Info], err
 	if err != nil {
 		return nil, err
 	}
-	infos, err := r.listing(real).get(ctx, r)
+	return r.list(ctx, real, nil)
+}
+
+// ListNamed is List for environments that are anywhere: dirs has the directory
+// of each by the name it stands under in URLs. The map is not changed any more.
+func (r *Registry) ListNamed(ctx context.Context, dirs map[string]string) (iter.Seq[Info], error) {
+	var key strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(dirs)) {
+		key.WriteString("\x00" + name + "\x00" + dirs[name]) // no path has a NUL
+	}
+	return r.list(ctx, key.String(), dirs)
+}
+
+func (r *Registry) list(ctx context.Context, key string, dirs map[string]string) (iter.Seq[Info], error) {
+	infos, err := r.listing(key, dirs).get(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -90,20 +105,22 @@ func (r *Registry) withState(i Info) Info {
 	return i
 }
 
-func (r *Registry) listing(parent string) *listing {
+func (r *Registry) listing(key string, dirs map[string]string) *listing {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := r.lists[parent]
+	l := r.lists[key]
 	if l == nil {
-		l = &listing{parent: parent}
-		r.lists[parent] = l
+		l = &listing{parent: key, dirs: dirs}
+		r.lists[key] = l
 	}
 	return l
 }
 
-// listing is the remembered scan of one parent directory.
+// listing is the remembered scan of one parent directory, or of the directories
+// that were named.
 type listing struct {
 	parent string
+	dirs   map[string]string // by name; nil for a parent's
 
 	mu      sync.Mutex
 	scanned []scanned // never written again once it is here
@@ -225,7 +242,13 @@ func (l *listing) scan(r *Registry) {
 		before[l.scanned[i].Name] = &l.scanned[i]
 	}
 	l.mu.Unlock()
-	found, err := scanParent(l.parent, before)
+	var found []scanned
+	var err error
+	if l.dirs != nil {
+		found = scanNamed(l.dirs, before)
+	} else {
+		found, err = scanParent(l.parent, before)
+	}
 	if err != nil {
 		r.options.Log.Error("listing environments", "parent", l.parent, "error", err)
 	}
@@ -259,32 +282,52 @@ func scanParent(parent string, before map[string]*scanned) ([]scanned, error) {
 		if CheckName(name) != nil || ignored.match(name) {
 			continue
 		}
-		if old := before[name]; old != nil && old.unchanged() {
-			found = append(found, *old)
-		} else if s, ok := scanOne(parent, name); ok {
-			found = append(found, s)
-		}
+		found = scanAnew(found, name, filepath.Join(parent, name), before)
 	}
+	return inOrder(found), nil
+}
+
+// scanNamed looks at directories that were named, wherever they are.
+func scanNamed(dirs map[string]string, before map[string]*scanned) []scanned {
+	found := make([]scanned, 0, len(dirs))
+	for name, dir := range dirs {
+		found = scanAnew(found, name, dir, before)
+	}
+	return inOrder(found)
+}
+
+// scanAnew appends one environment, read again if its files have changed.
+func scanAnew(found []scanned, name, path string, before map[string]*scanned) []scanned {
+	if old := before[name]; old != nil && old.unchanged() {
+		return append(found, *old)
+	}
+	if s, ok := scanOne(name, path); ok {
+		return append(found, s)
+	}
+	return found
+}
+
+func inOrder(found []scanned) []scanned {
 	slices.SortFunc(found, func(a, b scanned) int {
 		return cmp.Or(strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), strings.Compare(a.Name, b.Name))
 	})
-	return slices.Clip(found), nil
+	return slices.Clip(found)
 }
 
 func (s *scanned) unchanged() bool { return !slices.ContainsFunc(s.files, stamp.File.Stale) }
 
-// scanOne reads what a listing shows of one environment; ok is false if the
-// directory entry is none.
-func scanOne(parent, name string) (s scanned, ok bool) {
-	dir, err := canonical(filepath.Join(parent, name))
+// scanOne reads what a listing shows of one environment; ok is false if there
+// is none at path.
+func scanOne(name, path string) (s scanned, ok bool) {
+	dir, err := canonical(path)
 	if err != nil || !looksLikeEnvironment(dir) {
 		return s, false
 	}
 	s.Info = Info{Name: name, Dir: dir, Title: name, State: Closed}
 	s.verdict = new(atomic.Pointer[verdict])
 	// Stamps are taken before the files are read, so that no edit is missed.
-	// VERSION is watched as the parent names it: a link may be turned elsewhere.
-	s.files = []stamp.File{stamp.Look(filepath.Join(parent, name, versionFile)), stamp.Look(filepath.Join(dir, configFile))}
+	// VERSION is watched as the path names it: a link may be turned elsewhere.
+	s.files = []stamp.File{stamp.Look(filepath.Join(path, versionFile)), stamp.Look(filepath.Join(dir, configFile))}
 	config, err := tracini.Load(filepath.Join(dir, configFile))
 	if err == nil {
 		s.files = append(s.files[:1], config.Files()...)

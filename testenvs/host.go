@@ -24,6 +24,8 @@ type Host struct {
 	Host   *dispatch.Host
 	Log    *Log
 	Front  http.Handler // in front of Host; nil is none
+
+	options dispatch.Options
 }
 
 // NewHost makes environments of the given names and a host of them. Settings
@@ -40,11 +42,18 @@ func NewHost(tb testing.TB, settings map[string]string, modules []project.Module
 		told[name] = h.path(value)
 	}
 	log := slog.New(slog.NewTextHandler(h.Log, nil))
-	h.Host = dispatch.New(dispatch.Options{
+	h.options = dispatch.Options{
 		Registry: Registry(tb, h.Parent, envs.Options{Log: log}), Site: project.NewSite(modules...),
 		Settings: told, Roots: []string{h.Parent}, Log: log,
-	})
+	}
+	h.Host = dispatch.New(h.options)
 	return h
+}
+
+// Change makes the host anew with other options.
+func (h *Host) Change(f func(*dispatch.Options)) {
+	f(&h.options)
+	h.Host = dispatch.New(h.options)
 }
 
 func (h *Host) path(s string) string { return strings.ReplaceAll(s, "@P", h.Parent) }
