@@ -123,6 +123,27 @@ func wantsHTML(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
+// WriteProblem answers where there is no project with a page about a failure, or
+// plain text to a client that takes no page. Headers that are set stay.
+func WriteProblem(w http.ResponseWriter, r *http.Request, status int, message string) {
+	var buf bytes.Buffer
+	header := w.Header()
+	if wantsHTML(r) && hostPage(&buf, templates.Problem{Status: status, Message: message}) == nil {
+		header.Set("Content-Type", "text/html; charset=utf-8")
+		header.Set("Content-Security-Policy", templates.HostPolicy())
+	} else {
+		buf.Reset()
+		buf.WriteString(message + "\n")
+		header.Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Length", strconv.Itoa(buf.Len()))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(buf.Bytes()) // the client is gone if this fails
+	}
+}
+
 func hostPage(buf *bytes.Buffer, p templates.Problem) error {
 	buf.Reset()
 	return templates.HostError(p).Render(context.Background(), buf)

@@ -37,6 +37,8 @@ func (p Problem) heading() string {
 		return "Somebody else was faster"
 	case http.StatusRequestEntityTooLarge:
 		return "That is too large"
+	case http.StatusTooManyRequests:
+		return "Too many tries, please wait a little"
 	case http.StatusServiceUnavailable:
 		return "Busy, please try again shortly"
 	}

@@ -20,6 +20,7 @@ import (
 // hostFlags say which environments a command is about and within what bounds.
 type hostFlags struct {
 	env, parent   string
+	envs          []string // directories served by their names
 	roots         []string
 	indexTemplate string
 	templateVars  string
@@ -35,7 +36,9 @@ type hostFlags struct {
 	logLevel      string
 	limits        limitFlags
 	life          lifeFlags
-	ready         func() // called when all listeners accept; may be nil
+	auth          authFlags
+	settle        func() error // called when all listeners are open, before any request; may be nil
+	ready         func()       // called when all listeners accept; may be nil
 }
 
 // where adds the flags that name environments.
@@ -92,7 +95,10 @@ func (f *hostFlags) settings() (map[string]string, error) {
 	if f.env != "" && f.parent != "" {
 		return nil, fmt.Errorf("--env and --env-parent-dir were both given: choose one")
 	}
-	byFlag := f.env != "" || f.parent != ""
+	if len(f.envs) > 0 && (f.env != "" || f.parent != "") {
+		return nil, fmt.Errorf("directories of environments were given beside --env or --env-parent-dir: choose one")
+	}
+	byFlag := f.env != "" || f.parent != "" || len(f.envs) > 0
 	for _, name := range dispatch.SettingNames() {
 		where := name == "TRAC_ENV" || name == "TRAC_ENV_PARENT_DIR"
 		if told[name] == "" && !(where && byFlag) {
@@ -154,9 +160,9 @@ func (f *hostFlags) registry(roots []string, log *slog.Logger) *envs.Registry {
 }
 
 // newHost wires the registry and the modules.
-func newHost(r *envs.Registry, settings map[string]string, roots []string, timeout time.Duration, doctorKey string, log *slog.Logger) *dispatch.Host {
+func newHost(r *envs.Registry, settings, named map[string]string, roots []string, timeout time.Duration, doctorKey string, log *slog.Logger) *dispatch.Host {
 	return dispatch.New(dispatch.Options{
-		Registry: r, Site: project.NewSite(modules()...), Settings: settings, Roots: roots,
+		Registry: r, Site: project.NewSite(modules()...), Settings: settings, Envs: named, Roots: roots,
 		RequestTimeout: timeout, DoctorKey: doctorKey, Log: log,
 	})
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +30,7 @@ func serveCommand() *cobra.Command {
 	var f hostFlags
 	var listen []string
 	c := &cobra.Command{
-		Use:   "serve",
+		Use:   "serve [ENV...]",
 		Short: "Serve environments until told to stop",
 		Long: `Serve answers requests on every --listen address. A listener is a URL:
 
@@ -39,7 +41,8 @@ func serveCommand() *cobra.Command {
   http://127.0.0.1:8000        HTTP; ?trust=CIDR believes X-Forwarded-* of these peers
   http+unix:/run/projhost.sock
 
-Each may name its own environments with ?env=DIR or ?env-parent-dir=DIR.
+Each may name its own environments with ?env=DIR or ?env-parent-dir=DIR. Without
+any of these, the directories ENV are served, each by its name.
 
 SIGTERM, SIGINT  let running requests end, then end; a second one ends at once
 SIGHUP           opens --log-file anew, reads anew what is read at start
@@ -48,14 +51,15 @@ SIGUSR2          hand-over: starts this program's file anew, which may be anothe
                  version by now, with the same arguments; when the new process is
                  ready, it has the listening sockets, and this one ends like
                  after SIGTERM. If it does not become ready, this one goes on.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			f.envs = args
 			return f.serve(c.Context(), listen, c.ErrOrStderr())
 		},
 	}
 	fs := c.Flags()
 	fs.StringArrayVar(&listen, "listen", nil, "address to listen on; repeatable (default: "+inheritedListener+" if the standard input is a listening socket, else "+defaultListen+")")
 	f.where(fs)
+	f.auth.flags(fs)
 	f.bounds(fs)
 	f.limits.flags(fs)
 	f.logs(fs, "info")
@@ -107,7 +111,11 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 		options.Former = heir.Sockets
 	}
 	listen = addresses(listen, options.Former, log)
-	addrs, settings, roots, err := f.sites(listen)
+	named, err := namedEnvs(f.envs)
+	if err != nil {
+		return err
+	}
+	addrs, settings, roots, err := f.sites(listen, named)
 	if err != nil {
 		return err
 	}
@@ -117,15 +125,25 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 	}
 	r := f.registry(roots, log)
 	parent := settings["TRAC_ENV_PARENT_DIR"]
-	if parent != "" {
-		// Reads the titles before the first visitor asks for the list of them.
-		go func() { _, _ = r.List(ctx, parent) }()
+	host := newHost(r, settings, named, roots, f.limits.request, key, log)
+	entrance, err := f.entrance(r, host, listen, settings, named, log)
+	if err != nil {
+		return errors.Join(err, r.Close(ctx))
 	}
-	host := newHost(r, settings, roots, f.limits.request, key, log)
 	p := f.process(listen, host, reloads(r, parent), heir, file, log)
 	options.Open = p.Open
 	err = p.Run(ctx, func(ctx context.Context) error {
+		ctx, stop := context.WithCancelCause(ctx)
+		defer stop(nil)
 		options.Ready = func([]net.Addr) {
+			if err := entrance.settle(f.settle); err != nil {
+				stop(err)
+				return
+			}
+			if parent != "" {
+				// Reads the titles before the first visitor asks for the list of them.
+				go func() { _, _ = r.List(ctx, parent) }()
+			}
 			host.SetReady(true)
 			if p.Ready(ctx) != nil {
 				return // Run tells why
@@ -135,7 +153,7 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 				f.ready()
 			}
 		}
-		return front.Serve(ctx, host, options, addrs...)
+		return errors.Join(front.Serve(ctx, entrance, options, addrs...), entrance.failure())
 	})
 	// The requests have ended; what is left is to close their environments.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
@@ -145,12 +163,13 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 	return failed(err)
 }
 
-// sites reads the addresses and finds out which environments may be served.
-func (f *hostFlags) sites(listen []string) (addrs []front.Addr, settings map[string]string, roots []string, err error) {
+// sites reads the addresses and finds out which environments may be served;
+// named are those of the command line.
+func (f *hostFlags) sites(listen []string, named map[string]string) (addrs []front.Addr, settings map[string]string, roots []string, err error) {
 	if settings, err = f.settings(); err != nil {
 		return nil, nil, nil, err
 	}
-	var named []string
+	dirs := slices.Collect(maps.Values(named)) // that requests may name
 	for _, s := range listen {
 		a, err := front.ParseAddr(s)
 		if err != nil {
@@ -158,9 +177,9 @@ func (f *hostFlags) sites(listen []string) (addrs []front.Addr, settings map[str
 		}
 		addrs = append(addrs, a)
 		told := a.Settings()
-		named = append(named, told["TRAC_ENV"], told["TRAC_ENV_PARENT_DIR"])
+		dirs = append(dirs, told["TRAC_ENV"], told["TRAC_ENV_PARENT_DIR"])
 	}
-	if roots, err = f.allowedRoots(settings, named...); err != nil {
+	if roots, err = f.allowedRoots(settings, dirs...); err != nil {
 		return nil, nil, nil, err
 	}
 	if len(roots) == 0 {
