@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -406,6 +407,53 @@ func TestVerifiedIsBounded(t *testing.T) {
 	if w := s.ask("/one/login", basic("ana", password)); w.Code != 200 {
 		t.Errorf("with another hash of the same password: %d", w.Code)
 	}
+}
+
+// TestAtOnce is for the race detector: many sign in while the file changes.
+func TestAtOnce(t *testing.T) {
+	md, _ := ha1("ana", realm, password)
+	s := newSite(t, "ana:"+sha1+"\n", ht.Rule{Scheme: ht.Basic, Project: "one", Realm: "R"})
+	digests := newSite(t, "ana:"+realm+":"+md+"\n", ht.Rule{Scheme: ht.Digest, Project: "one", Realm: realm})
+	nonce := challenges(t, digests.ask("/one/login", ""))[0]["nonce"]
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			addr := fmt.Sprintf("10.1.0.%d:1", i)
+			for n := range 8 {
+				if w := s.ask("/one/login", basic("ana", password), from(addr)); w.Code != 200 {
+					t.Errorf("right: %d", w.Code)
+				}
+				if w := s.ask("/one/login", basic("ana", fmt.Sprint(n)), from(addr)); w.Code != 401 {
+					t.Errorf("wrong: %d", w.Code)
+				}
+				d := digest{user: "ana", password: password, uri: "/one/login", nonce: nonce, nc: fmt.Sprintf("%08x", 1+i*8+n)}
+				_ = digests.ask("/one/login", d.header(), from(addr)) // whether it counts depends on the order
+			}
+		})
+	}
+	wg.Wait()
+	d := digest{user: "ana", password: password, uri: "/one/login", nonce: nonce, nc: "00000010"}
+	if w := digests.ask("/one/login", d.header()); w.Code != 401 {
+		t.Errorf("a nonce's count is taken twice: %d", w.Code)
+	}
+}
+
+// FuzzPasswords reads any text as an htpasswd file's: no hash is its own
+// password. Those are not checked that take long by design.
+func FuzzPasswords(f *testing.F) {
+	f.Add("ana:" + apr1 + "\nbob:" + sha1 + ":x\n# comment\n")
+	f.Add("ana:$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, line := range strings.Split(text, "\n") {
+			_, stored, _ := strings.Cut(line, ":")
+			if strings.HasPrefix(stored, "$2") || strings.Contains(stored, "argon") || strings.Contains(stored, "rounds") {
+				stored = stored[1:]
+			}
+			if known, right := ht.HashKnown(stored, stored); right {
+				t.Errorf("%q is its own password (known %v)", stored, known)
+			}
+		}
+	})
 }
 
 // ha1 are the two sums that a line of an htdigest file may hold.

@@ -51,7 +51,7 @@ func (f *authFlags) parse() error {
 }
 
 // wrap puts the rules in front of the host, if there are any.
-func (f *authFlags) wrap(host *dispatch.Host, settings, named map[string]string, log *slog.Logger) (http.Handler, error) {
+func (f *authFlags) wrap(host *dispatch.Host, settings, named map[string]string, strict bool, log *slog.Logger) (http.Handler, error) {
 	if err := f.parse(); err != nil {
 		return nil, err
 	}
@@ -59,8 +59,11 @@ func (f *authFlags) wrap(host *dispatch.Host, settings, named map[string]string,
 		return host, nil
 	}
 	for _, r := range f.rules {
-		if err := knownProject(r.Project, settings, named, log); err != nil {
-			return nil, err
+		if err := knownProject(r.Project, settings, named); err != nil {
+			if strict {
+				return nil, err
+			}
+			log.Warn("a rule for logins may be of no use", "error", err)
 		}
 	}
 	guard, err := ht.New(ht.Options{
@@ -76,10 +79,9 @@ func (f *authFlags) wrap(host *dispatch.Host, settings, named map[string]string,
 	return guard.Wrap(host), nil
 }
 
-// knownProject refuses a rule for a project that will never be served: the rule
-// is then about another one that is misspelt. In a parent directory it may be
-// made yet.
-func knownProject(name string, settings, named map[string]string, log *slog.Logger) error {
+// knownProject fails for a project that is not among those the process was
+// started with: its name may be misspelt.
+func knownProject(name string, settings, named map[string]string) error {
 	env, parent := settings["TRAC_ENV"], settings["TRAC_ENV_PARENT_DIR"]
 	switch {
 	case name == ht.Any:
@@ -93,7 +95,7 @@ func knownProject(name string, settings, named map[string]string, log *slog.Logg
 		}
 	case parent != "":
 		if _, err := os.Stat(filepath.Join(parent, name)); err != nil {
-			log.Warn("a login is set up for a project that is not there", "project", name, "parent", parent)
+			return fmt.Errorf("a login is set up for the project %q, which is not there in %s", name, parent)
 		}
 	}
 	return nil
@@ -122,7 +124,7 @@ type entrance struct {
 
 // entrance checks what the flags say of logins and of single environments.
 func (f *hostFlags) entrance(r *envs.Registry, host *dispatch.Host, listen []string, settings, named map[string]string, log *slog.Logger) (*entrance, error) {
-	next, err := f.auth.wrap(host, settings, named, log)
+	next, err := f.auth.wrap(host, settings, named, f.closed(listen, settings), log)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +133,14 @@ func (f *hostFlags) entrance(r *envs.Registry, host *dispatch.Host, listen []str
 	}
 	f.auth.warnOpen(listen, log)
 	return &entrance{next: next}, nil
+}
+
+// closed tells whether no other environments can be served than those that the
+// process was started with: nothing else names any, and none can be made.
+func (f *hostFlags) closed(listen []string, settings map[string]string) bool {
+	return len(f.roots) == 0 && settings["TRAC_ENV_PARENT_DIR"] == "" && !slices.ContainsFunc(listen, func(l string) bool {
+		return !strings.HasPrefix(l, "http") || strings.Contains(l, "env=") || strings.Contains(l, "env-parent-dir=")
+	})
 }
 
 // settle lets requests in once f, which may be nil, has gone well.

@@ -254,6 +254,8 @@ func (t *tracd) listener() (string, error) {
 	switch {
 	case t.secretFile != "" && t.protocol != "ajp":
 		return "", errors.New("--ajp-secret-file is for --protocol ajp")
+	case t.secretFile == "" && t.protocol == "ajp":
+		return "", errors.New("--protocol ajp needs the secret of the web server's secret= in a file: give --ajp-secret-file")
 	case t.secretFile != "":
 		options.Set("secret-file", t.secretFile)
 	}
