@@ -13,6 +13,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"projhost/testenvs"
 )
 
 // shots, if set, is a directory that keeps the screenshots of TestInBrowser.
@@ -22,27 +24,13 @@ const shots = "PROJHOST_SCREENSHOTS"
 // desktop and phone width: nothing may reach beyond the window, and the
 // browser may complain of nothing.
 func TestInBrowser(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("chromium is not installed: run `make deps`")
-	}
 	dir := t.TempDir()
 	address := freePort(t)
 	p := start(t, "demo", "--dir", dir, "--http", address)
 	p.waitFor("tcp", address)
-	alloc, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))...)
-	defer cancel()
-	browser, cancel := chromedp.NewContext(alloc)
-	defer cancel()
-	if err := chromedp.Do(browser); err != nil { // the browser lives as long as this context
-		t.Fatal(err)
-	}
-	browser, cancel = context.WithTimeout(browser, 2*time.Minute)
-	defer cancel()
+	browser := newBrowser(t)
 	complaints := &output{}
-	err = chromedp.Listen(browser, func(ev any) {
+	err := chromedp.Listen(browser, func(ev any) {
 		switch ev := ev.(type) {
 		case *runtime.EventExceptionThrown:
 			_, _ = fmt.Fprintln(complaints, ev.ExceptionDetails.Text)
@@ -86,6 +74,82 @@ func TestInBrowser(t *testing.T) {
 			t.Errorf("the browser complains: %s", line)
 		}
 	}
+}
+
+// newBrowser is a headless Chromium that lives as long as the test.
+func newBrowser(t *testing.T) context.Context {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("chromium is not installed: run `make deps`")
+	}
+	alloc, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))...)
+	t.Cleanup(cancel)
+	browser, cancel := chromedp.NewContext(alloc)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(browser); err != nil { // the browser lives as long as this context
+		t.Fatal(err)
+	}
+	browser, cancel = context.WithTimeout(browser, 2*time.Minute)
+	t.Cleanup(cancel)
+	return browser
+}
+
+// TestSignInAndOutInBrowser signs in at a server that stands alone, and out by
+// the button that every page has then.
+func TestSignInAndOutInBrowser(t *testing.T) {
+	env := testenvs.Make(t, testenvs.Parent(t), "one", nil)
+	passwords := filepath.Join(t.TempDir(), "htpasswd")
+	if err := os.WriteFile(passwords, []byte("ana:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := freePort(t)
+	_, port, _ := strings.Cut(address, ":")
+	p := start(t, "tracd", "-b", "127.0.0.1", "-p", port, "--basic-auth", "one,"+passwords+",R", env)
+	p.waitFor("tcp", address)
+	browser := newBrowser(t)
+	shows := func(name, script, want string, missing string) {
+		t.Helper()
+		text := ""
+		if script != "" {
+			if _, err := chromedp.Run(browser, chromedp.Evaluate[bool](script+"; true")); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			text, _ = chromedp.Run(browser, chromedp.Evaluate[string](`document.readyState == "complete" ? document.location.pathname + " " + document.body.innerText : ""`)) // fails while pages change
+			if strings.Contains(text, want) && !strings.Contains(text, missing) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: the page is not what it should be: %s", name, text)
+			}
+		}
+		if to := os.Getenv(shots); to != "" {
+			png, err := chromedp.Run(browser, chromedp.FullScreenshot(100))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(to, "account-"+name+".png"), png, 0o644)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	open := func(url string) {
+		t.Helper()
+		if err := chromedp.Do(browser, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(url)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open("http://" + address + "/one/wiki/SecondPage")
+	shows("before", "", "Login", "Signed in")
+	open("http://ana:secret@" + address + "/one/login?referer=/one/wiki/SecondPage")
+	shows("signed-in", "", "Signed in as ana", "Login")
+	shows("ask", `document.location = "/one/logout"`, "You are signed in as ana", "Login")
+	shows("back", `document.location = "/one/wiki/SecondPage"`, "/one/wiki/SecondPage", "Login")
+	shows("signed-out", `document.querySelector("#logout button").click()`, "Login", "Signed in")
 }
 
 // view is a page as a browser shows it.
