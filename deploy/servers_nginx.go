@@ -58,3 +58,12 @@ func (v *view) NginxDollar() bool {
 	}
 	return strings.Contains(all, "$")
 }
+
+// NginxHost is the host that the visitor asked for, with the port of the site
+// unless it goes without saying.
+func (v *view) NginxHost() string {
+	if port := v.Port(); port != "80" && v.TLSCert == "" || port != "443" && v.TLSCert != "" {
+		return "$host:" + port
+	}
+	return "$host"
+}
