@@ -49,6 +49,8 @@ func Servers() []Server {
 		caddyServers(),
 		haproxyServers(),
 		h2oServers(),
+		uwsgiServers(),
+		iisServers(),
 	)
 }
 

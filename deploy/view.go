@@ -140,6 +140,9 @@ func (v *view) Host() string {
 	return host
 }
 
+// Bind is where the web server listens: ":80" or like "[::1]:8080".
+func (v *view) Bind() string { return net.JoinHostPort(v.Host(), v.Port()) }
+
 // Upstream names a mount's listener among the others of the way.
 func (m mount) Upstream() string {
 	if m.way.Silent {

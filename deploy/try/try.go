@@ -52,6 +52,7 @@ func runners() map[string]runner {
 		caddyRunners(),
 		haproxyRunners(),
 		h2oRunners(),
+		uwsgiRunners(),
 	} {
 		maps.Copy(all, some)
 	}
