@@ -240,13 +240,22 @@ func diff(f File, have string, info fs.FileInfo) string {
 		return f.Path + " differs; it is too long to show\n"
 	}
 	text, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: difflib.SplitLines(have), B: difflib.SplitLines(f.Text),
+		A: lines(have), B: lines(f.Text),
 		FromFile: f.Path + " (as it is)", ToFile: f.Path + " (as it would be written)", Context: 3,
 	})
 	if err != nil {
 		return f.Path + " differs\n" // no writer that fails is involved
 	}
 	return text
+}
+
+// lines splits a text after its line breaks. A last line without one is given one, and
+// says so.
+func lines(s string) []string {
+	if s != "" && !strings.HasSuffix(s, "\n") {
+		s += "\n\\ No newline at end of file\n"
+	}
+	return slices.Collect(strings.Lines(s))
 }
 
 // readManifest reads the list of what has been written; there may be none yet.
