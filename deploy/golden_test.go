@@ -133,6 +133,9 @@ func initial(t *testing.T, kind, server, way string) []byte {
 	if _, err := deploy.Plan(o); err != nil {
 		o.Auth = deploy.Auth{}
 	}
+	if _, err := deploy.Plan(o); err != nil {
+		o.RunDir, o.Auth = "", deploy.Auth{Kind: deploy.AuthBasic, Realm: strange, All: true}
+	}
 	text, err := json.MarshalIndent(o, "", "  ")
 	if err != nil {
 		t.Fatal(err)

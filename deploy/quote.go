@@ -29,6 +29,13 @@ func quoters() template.FuncMap {
 		"regex":          regexp.QuoteMeta,
 		"has":            strings.Contains,
 		"realm":          quoteRealm,
+		"apache":         quoteApache,
+		"apachePath":     quoteApachePath,
+		"apacheRealm":    quoteApacheRealm,
+		"apacheSubst":    escapeApacheSubst,
+		"apacheCommand":  quoteApacheCommand,
+		"lighttpd":       quoteLighttpd,
+		"systemd":        quoteSystemdWord,
 	}
 }
 

@@ -30,6 +30,8 @@ type Way struct {
 	More     []Extra
 	// Check says in the server's own words what of the options it cannot take; may be nil.
 	Check func(Options) error
+	// files makes files in addition to Template's and More's; may be nil.
+	files func(*view) ([]File, error)
 }
 
 // Extra is a further file of a way.
@@ -51,6 +53,8 @@ func Servers() []Server {
 		h2oServers(),
 		uwsgiServers(),
 		iisServers(),
+		apacheServers(),
+		lighttpdServers(),
 	)
 }
 

@@ -336,24 +336,42 @@ func (v *view) serverFiles() ([]File, error) {
 		f.Once = x.Once
 		files = append(files, f)
 	}
+	if v.way.files != nil {
+		more, err := v.way.files(v)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
+	}
 	return files, nil
 }
 
 // common returns what does not depend on the web server: scripts and units.
 func (v *view) common() ([]File, error) {
-	return nil, nil
+	files, err := v.scripts()
+	if err != nil {
+		return nil, err
+	}
+	units, err := v.units()
+	return append(files, units...), err
 }
 
 // render executes one template, which may use those that files called
 // *-parts.tmpl define.
 func (v *view) render(name, to string, mode fs.FileMode) (File, error) {
+	text, err := execute(name, v)
+	return File{Path: to, Mode: mode, Text: text}, err
+}
+
+// execute executes a template with a view, or what is made of one.
+func execute(name string, data any) (string, error) {
 	t, err := template.New(path.Base(name)).Funcs(quoters()).Option("missingkey=error").ParseFS(templateFiles, "templates/"+name, "templates/*-parts.tmpl")
 	if err != nil {
-		return File{}, err
+		return "", err
 	}
 	var b strings.Builder
-	if err := t.Execute(&b, v); err != nil {
-		return File{}, fmt.Errorf("template %s: %w", name, err)
+	if err := t.Execute(&b, data); err != nil {
+		return "", fmt.Errorf("template %s: %w", name, err)
 	}
-	return File{Path: to, Mode: mode, Text: b.String()}, nil
+	return b.String(), nil
 }

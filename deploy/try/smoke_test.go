@@ -29,6 +29,9 @@ var built = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // a web server's user runs it, too
+		return "", err
+	}
 	bin := filepath.Join(dir, "projhost")
 	if out, err := exec.Command("go", "build", "-o", bin, "projhost/cmd/projhost").CombinedOutput(); err != nil {
 		return bin, fmt.Errorf("building the program: %w\n%s", err, out)
@@ -86,6 +89,9 @@ func newBench(t *testing.T) bench {
 	b.write(t, "auth/users.htpasswd", "verena:{SHA}kGByAB793z4R5tK1eC9Hd/4Dhzk=\n")
 	b.write(t, "auth/users.caddy", "verena $2y$04$9KL/TEzNCxQ61fOQiugc1uUScitslYH3AkUryjn6HH9V4zGByxqj.\n")
 	b.write(t, "auth/users.haproxy.cfg", "userlist projhost_users\n    user verena password $5$YR22ZECWkFZZqHbW$W99WgFqV.tTeGQM909O8MOFYSN3ip8tO9tr82PmrOx3\n")
+	for _, dir := range []string{filepath.Dir(b.parent), b.dir, b.work, short} {
+		letIn(t, dir)
+	}
 	return b
 }
 
@@ -207,7 +213,7 @@ func (s site) pages(m deploy.Mount) {
 	if m.Parent != "" {
 		projects = map[string]string{base + "/one": "one", base + "/%D0%B4%D0%B2%D0%B0": "два", base + "/three%203": "three 3"}
 		s.has(base+"/", 200, []string{"Project one", `href="` + base + `/three%203`})
-		if base != "" {
+		if base != "" && s.Options.Way != "htaccess" { // a directory: mod_dir redirects to it
 			s.has(base, 200, []string{"Project one"})
 		}
 	}
@@ -245,6 +251,7 @@ func walk(t *testing.T, server, way string, static bool) {
 		t.Run(name, func(t *testing.T) {
 			o := b.options(t)
 			o.Server, o.Way, o.Mounts = server, way, mounts
+			tame(t, &o)
 			s := b.start(t, o, static)
 			for _, m := range mounts {
 				s.pages(m)
@@ -259,6 +266,7 @@ func login(t *testing.T, server, way string, all bool) {
 	o := b.options(t)
 	o.Server, o.Way, o.Auth = server, way, deploy.Auth{Kind: deploy.AuthBasic, Realm: `say "it" {to} $me; \ #é`, All: all}
 	o.Mounts = b.mounts()["several"]
+	tame(t, &o)
 	s := b.start(t, o, false)
 	ana := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("verena:geheim"))
 	wrong := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("verena:falsch"))

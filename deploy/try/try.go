@@ -53,6 +53,8 @@ func runners() map[string]runner {
 		haproxyRunners(),
 		h2oRunners(),
 		uwsgiRunners(),
+		apacheRunners(),
+		lighttpdRunners(),
 	} {
 		maps.Copy(all, some)
 	}
