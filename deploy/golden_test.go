@@ -136,6 +136,9 @@ func initial(t *testing.T, kind, server, way string) []byte {
 	if _, err := deploy.Plan(o); err != nil {
 		o.RunDir, o.Auth = "", deploy.Auth{Kind: deploy.AuthBasic, Realm: strange, All: true}
 	}
+	if _, err := deploy.Plan(o); err != nil {
+		o.Mounts[0].Path, o.Auth = "/xy", deploy.Auth{}
+	}
 	text, err := json.MarshalIndent(o, "", "  ")
 	if err != nil {
 		t.Fatal(err)

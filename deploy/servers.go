@@ -55,6 +55,8 @@ func Servers() []Server {
 		iisServers(),
 		apacheServers(),
 		lighttpdServers(),
+		cherokeeServers(),
+		litespeedServers(),
 	)
 }
 
