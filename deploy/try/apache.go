@@ -72,7 +72,11 @@ func runApache(s *Site) (launch, error) {
 	if way == "" {
 		way = "proxy_fcgi"
 	}
-	for _, m := range append(commonModules(), apacheModules(way)...) {
+	loaded := append(commonModules(), apacheModules(way)...)
+	if s.Options.TLSCert != "" {
+		loaded = append(loaded, "ssl")
+	}
+	for _, m := range loaded {
 		file := modules + "/mod_" + m + ".so"
 		if _, err := os.Stat(file); err != nil {
 			return launch{}, fmt.Errorf("apache's mod_%s: %w", m, ErrNotInstalled)
