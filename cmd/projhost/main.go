@@ -103,7 +103,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		serveCommand(), listCommand(), checkCommand(), demoCommand(), tracdCommand(), deployCommand(), adminCommand(),
+		serveCommand(), cgiCommand(), listCommand(), checkCommand(), demoCommand(), tracdCommand(), deployCommand(), adminCommand(),
 		doctorCommand(), pingCommand(), versionCommand(),
 	)
 	return root

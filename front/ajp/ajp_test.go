@@ -9,8 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -204,13 +202,4 @@ func read(t *testing.T, resp *http.Response) string {
 		t.Error(err)
 	}
 	return string(b)
-}
-
-// chmodAll lets Apache's own user read a file of a temporary directory.
-func chmodAll(file string) error {
-	err := os.Chmod(file, 0o644)
-	for dir := filepath.Dir(file); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		err = errors.Join(err, os.Chmod(dir, 0o755))
-	}
-	return err
 }

@@ -57,9 +57,7 @@ func TestApacheTells(t *testing.T) {
 			v.Get("REMOTE_PORT") != "", v.Get("TRAC_ENV_PARENT_DIR"))
 	})})
 	users := wiretest.Write(t, filepath.Join(t.TempDir(), "users"), "ana:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=\n") // of "test"
-	if err := chmodAll(users); err != nil {
-		t.Fatal(err)
-	}
+	wiretest.Reachable(t, users, 0o644)
 	url := wiretest.Apache(t, "proxy proxy_ajp env auth_basic authn_core authn_file authz_user", fmt.Sprintf(`
 ProxyPass / ajp://%s/ "secret=s e c r e t"
 SetEnv AJP_TRAC_ENV "/srv/trac/one two"

@@ -297,3 +297,13 @@ func (b *Body) PutFrom(in *bufio.Reader, n int64) error {
 	}
 	return nil
 }
+
+// Fail has reading end with err after what was put in before.
+func (b *Body) Fail(err error) {
+	b.mu.Lock()
+	if b.failed == nil {
+		b.failed = err
+	}
+	b.mu.Unlock()
+	b.cond.Broadcast()
+}

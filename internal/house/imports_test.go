@@ -35,6 +35,7 @@ func floors() map[string]floor {
 		"front/wire/wiretest": {"one suite for the tests of every such protocol", []string{"front/gateway", "front/wire"}},
 		"front/scgi":          {"SCGI: how its bytes look", []string{"front/gateway", "front/wire"}},
 		"front/ajp":           {"AJP/1.3: how its bytes look", []string{"front/gateway", "front/wire"}},
+		"front/cgi":           {"CGI: one request of the process", []string{"front/gateway", "front/wire"}},
 		"front/uwsgi":         {"uwsgi: how its bytes look", []string{"front/gateway", "front/wire"}},
 		"db":                  {"open databases, transactions", []string{"internal/fault", "db/schema"}},
 		"envs":                {"which environment; open, count, evict", []string{"db", "db/schema", "envs/tracini", "internal/fault", "internal/stamp"}},
