@@ -203,3 +203,5 @@ func read(t *testing.T, resp *http.Response) string {
 	}
 	return string(b)
 }
+
+func BenchmarkKilobyte(b *testing.B) { protocol().Bench(b, true) }

@@ -91,3 +91,5 @@ func protocol() wiretest.Protocol {
 }
 
 func TestSuite(t *testing.T) { protocol().Suite(t) }
+
+func BenchmarkKilobyte(b *testing.B) { protocol().Bench(b, false) }

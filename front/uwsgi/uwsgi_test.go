@@ -219,6 +219,11 @@ func TestRealServers(t *testing.T) {
 		"Apache below a prefix": func(t *testing.T, addr net.Addr) (string, string) {
 			return wiretest.Apache(t, "proxy proxy_uwsgi", fmt.Sprintf("ProxyPass /trac uwsgi://%s\n", addr)) + "/trac", "/trac"
 		},
+		"uWSGI": func(t *testing.T, addr net.Addr) (string, string) {
+			at := wiretest.FreePort(t)
+			wiretest.Run(t, at, "", "uwsgi-core", "--plugin", "http", "--master", "--http", at, "--http-to", addr.String(), "--http-processes", "1")
+			return "http://" + at, ""
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -227,7 +232,10 @@ func TestRealServers(t *testing.T) {
 			}
 			b := protocol().Behind(t, l, start)
 			b.NeedsLength = strings.HasPrefix(name, "Apache")
+			b.NoChunks = name == "uWSGI" // it hands the chunks on as they are, without a length
 			b.Check(t)
 		})
 	}
 }
+
+func BenchmarkKilobyte(b *testing.B) { protocol().Bench(b, false) }

@@ -34,13 +34,13 @@ type Body struct {
 	fr, fw int64    // file[fr:fw] is to be read
 	got    int64    // bytes put in
 	ask    func()   // has more sent, nil if it comes by itself
-	asked  bool     // ask was called, and nothing has come since
 	want   int64    // CONTENT_LENGTH, -1 if there is none
 
 	eof    bool  // End was called
+	closed bool  // nobody reads any more
+	asked  bool  // ask was called, and nothing has come since
 	failed error // told after what was put in before it
 	cut    error // told at once: the request is aborted
-	closed bool  // nobody reads any more
 
 	deadline time.Time
 	timer    *time.Timer

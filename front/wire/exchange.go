@@ -85,15 +85,15 @@ type Exchange struct {
 
 	shared *Shared
 	link   Link
-	gap    int
-	limit  int
+	gap    int32
+	limit  int32
 }
 
 // Init begins an exchange. gap is how many bytes Link.Frame needs between the
 // head and the body, limit how long the body of one piece may be, 0 for any.
 func (x *Exchange) Init(base context.Context, s *Shared, link Link, gap, limit int) {
 	x.Ctx, x.Cancel = context.WithCancelCause(base)
-	x.shared, x.link, x.gap, x.limit = s, link, gap, limit
+	x.shared, x.link, x.gap, x.limit = s, link, int32(gap), int32(limit)
 	if limit == 0 {
 		x.limit = math.MaxInt32
 	}

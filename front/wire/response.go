@@ -104,7 +104,7 @@ func (w *Response) begin(status int) {
 	w.bodied = status != http.StatusNoContent && status != http.StatusNotModified
 	if w.small == nil {
 		w.small = w.x.shared.small.Get().(*smallBuffer)
-		w.buf, w.max = w.small[:HeadRoom], min(smallMax, HeadRoom+w.x.limit)
+		w.buf, w.max = w.small[:HeadRoom], min(smallMax, HeadRoom+int(w.x.limit))
 	}
 	b := w.x.link.BeginHead(w.buf[FrameRoom:FrameRoom:HeadRoom], status)
 	h := headWriter{b: b, status: status, length: -1}
@@ -177,7 +177,7 @@ func (w *Response) room(n int) int {
 		if len(w.heading) <= HeadRoom-FrameRoom {
 			w.heading = w.large[FrameRoom : FrameRoom+len(w.heading) : HeadRoom]
 		}
-		w.buf, w.max = w.large[:len(w.buf)], min(MaxPiece, HeadRoom+w.x.limit)
+		w.buf, w.max = w.large[:len(w.buf)], min(MaxPiece, HeadRoom+int(w.x.limit))
 	}
 	return w.max - len(w.buf)
 }
@@ -257,7 +257,7 @@ func (w *Response) emit() error {
 
 // piece makes what is sent of the buffer, and of the head if that is not sent yet.
 func (w *Response) piece(last bool) ([]byte, error) {
-	start := HeadRoom - w.x.gap
+	start := HeadRoom - int(w.x.gap)
 	if !w.sent {
 		w.sent = true
 		head := w.finishHead()

@@ -30,6 +30,9 @@ type Behind struct {
 	// NeedsLength: the server refuses a body without Content-Length.
 	NeedsLength bool
 
+	// NoChunks: the server cannot take a body in chunks.
+	NoChunks bool
+
 	// HidesCuts: the server passes an answer that is not whole for one that is.
 	HidesCuts bool
 
@@ -66,7 +69,7 @@ func RealHandler(entered chan struct{}, gone chan error) http.Handler {
 		if r.URL.RawQuery == "length" {
 			w.Header().Set("Content-Length", strconv.Itoa(len(big())))
 		}
-		w.Write(big())
+		_, _ = w.Write(big())
 	})
 	mux.HandleFunc("/redirect", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "/elsewhere")
@@ -80,7 +83,7 @@ func RealHandler(entered chan struct{}, gone chan error) http.Handler {
 	})
 	mux.HandleFunc("/cut", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100000")
-		io.WriteString(w, strings.Repeat("x", 5000))
+		_, _ = io.WriteString(w, strings.Repeat("x", 5000))
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	})
@@ -93,8 +96,8 @@ func RealHandler(entered chan struct{}, gone chan error) http.Handler {
 				gone <- context.Cause(r.Context())
 				return
 			case <-time.After(10 * time.Millisecond):
-				io.WriteString(w, part)
-				_ = http.NewResponseController(w).Flush() // the context tells
+				_, _ = io.WriteString(w, part) // the context tells
+				_ = http.NewResponseController(w).Flush()
 			}
 		}
 	})
@@ -164,6 +167,9 @@ func (b *Behind) body(t *testing.T) {
 	if _, got, err := b.do(t, "POST", "/upload", bytes.NewReader(big())); err != nil || got != want {
 		t.Errorf("an upload: %.200s, %v", got, err)
 	}
+	if b.NoChunks {
+		return
+	}
 	chunked := struct{ io.Reader }{bytes.NewReader(big())} // of no length that the client would know
 	if resp, got, err := b.do(t, "POST", "/upload", chunked); b.NeedsLength {
 		if err != nil || resp.StatusCode != http.StatusLengthRequired {
@@ -224,8 +230,8 @@ func FreePort(tb testing.TB) string {
 	return l.Addr().String()
 }
 
-// run starts a program that serves addr, until the test ends.
-func run(tb testing.TB, addr string, log string, name string, args ...string) {
+// Run starts a program that serves addr, until the test ends.
+func Run(tb testing.TB, addr string, log string, name string, args ...string) {
 	tb.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -239,8 +245,11 @@ func run(tb testing.TB, addr string, log string, name string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // it is told to end
+		close(ended)
+	}()
 	tb.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		select {
@@ -295,7 +304,7 @@ http {
 	}
 }
 `, user, dir, addr, lines)
-	run(tb, addr, "", "nginx", "-p", dir, "-c", Write(tb, filepath.Join(dir, "nginx.conf"), conf))
+	Run(tb, addr, "", "nginx", "-p", dir, "-c", Write(tb, filepath.Join(dir, "nginx.conf"), conf))
 	return "http://" + addr
 }
 
@@ -320,7 +329,7 @@ LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 		conf.WriteString("User www-data\nGroup www-data\n")
 	}
 	conf.WriteString("StartServers 1\nKeepAliveTimeout 1\nMinSpareThreads 1\nThreadsPerChild 8\nMaxRequestWorkers 8\n" + lines)
-	run(tb, addr, filepath.Join(dir, "error.log"), "apache2", "-DFOREGROUND", "-f", Write(tb, filepath.Join(dir, "apache.conf"), conf.String()))
+	Run(tb, addr, filepath.Join(dir, "error.log"), "apache2", "-DFOREGROUND", "-f", Write(tb, filepath.Join(dir, "apache.conf"), conf.String()))
 	return "http://" + addr
 }
 
@@ -330,8 +339,8 @@ func Lighttpd(tb testing.TB, lines string) string {
 	dir, addr := tb.TempDir(), FreePort(tb)
 	host, port, _ := net.SplitHostPort(addr)
 	// Without streaming it takes a whole answer in before it looks at its visitor.
-	conf := fmt.Sprintf("server.stream-response-body = 1\nserver.document-root = %q\nserver.upload-dirs = ( %q )\nserver.bind = %q\nserver.port = %s\n%s", dir, dir, host, port, lines)
-	run(tb, addr, "", "lighttpd", "-D", "-f", Write(tb, filepath.Join(dir, "lighttpd.conf"), conf))
+	conf := fmt.Sprintf("server.stream-response-body = 1\nserver.max-keep-alive-idle = 1\nserver.document-root = %q\nserver.upload-dirs = ( %q )\nserver.bind = %q\nserver.port = %s\n%s", dir, dir, host, port, lines)
+	Run(tb, addr, "", "lighttpd", "-D", "-f", Write(tb, filepath.Join(dir, "lighttpd.conf"), conf))
 	return "http://" + addr
 }
 

@@ -65,7 +65,7 @@ func (p Protocol) statuses(t *testing.T) {
 	f := p.Start(t, config(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/head":
-			io.WriteString(w, "<html>")
+			_, _ = io.WriteString(w, "<html>")
 		case "/304":
 			w.Header().Set("Etag", `"x"`)
 			w.WriteHeader(http.StatusNotModified)
@@ -142,11 +142,11 @@ func (p Protocol) download(t *testing.T) {
 	body := big()
 	f := p.Start(t, config(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/copied" {
-			io.Copy(w, struct{ io.Reader }{bytes.NewReader(body)})
+			_, _ = io.Copy(w, struct{ io.Reader }{bytes.NewReader(body)})
 			return
 		}
 		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
-		w.Write(body)
+		_, _ = w.Write(body)
 	}))
 	for _, path := range []string{"/written", "/copied"} {
 		a := f.Get(path)
@@ -157,7 +157,7 @@ func (p Protocol) download(t *testing.T) {
 	h := strings.Repeat("h", 3000) // a head that has no room in front of the body
 	f = p.Start(t, config(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Long", h)
-		w.Write(body[:100000])
+		_, _ = w.Write(body[:100000])
 	}))
 	if a := f.Get("/"); a.Header.Get("X-Long") != h || a.Body != string(body[:100000]) {
 		t.Errorf("with a long head: %d bytes, head %d", len(a.Body), len(a.Header.Get("X-Long")))
@@ -570,5 +570,38 @@ func (p Protocol) noHandler(t *testing.T) {
 	f := p.Start(t, wire.Config{})
 	if err := f.Wait(); err == nil || !strings.Contains(err.Error(), "without a handler") {
 		t.Errorf("Serve returned %v", err)
+	}
+}
+
+// Bench has answers of a kilobyte, each on a connection of its own or all on one.
+func (p Protocol) Bench(b *testing.B, kept bool) {
+	page := bytes.Repeat([]byte("x"), 1<<10)
+	f := p.Start(b, config(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(page)
+	}))
+	head := p.Head(Request{Path: "/wiki", Header: [][2]string{{"User-Agent", "Mozilla/5.0"}, {"Accept", "*/*"}}})
+	var nc net.Conn
+	b.ReportAllocs()
+	for b.Loop() {
+		if nc == nil {
+			var err error
+			if nc, err = net.Dial(f.Addr.Network(), f.Addr.String()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := nc.Write(head); err != nil {
+			b.Fatal(err)
+		}
+		if a, err := p.Finish(nc, nil); err != nil || len(a.Body) != len(page) {
+			b.Fatalf("%+v, %v", a, err)
+		}
+		if !kept {
+			_ = nc.Close()
+			nc = nil
+		}
+	}
+	if nc != nil {
+		_ = nc.Close()
 	}
 }
