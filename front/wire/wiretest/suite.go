@@ -77,7 +77,7 @@ func (p Protocol) statuses(t *testing.T) {
 			w.WriteHeader(599)
 		case "/length":
 			w.Header().Set("Content-Length", "3")
-			io.WriteString(w, "abc")
+			_, _ = io.WriteString(w, "abc")
 			if _, err := io.WriteString(w, "d"); err != http.ErrContentLength {
 				t.Errorf("Write beyond Content-Length returned %v", err)
 			}
@@ -167,10 +167,10 @@ func (p Protocol) download(t *testing.T) {
 func (p Protocol) flush(t *testing.T) {
 	go1, late := make(chan struct{}), make(chan error, 1)
 	f := p.Start(t, config(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, "first")
+		_, _ = io.WriteString(w, "first")
 		late <- http.NewResponseController(w).Flush()
 		<-go1
-		io.WriteString(w, "second")
+		_, _ = io.WriteString(w, "second")
 	}))
 	nc := f.Dial()
 	Send(t, nc, p.Head(Request{Path: "/"}))
