@@ -111,7 +111,7 @@ func ParseAddr(s string) (Addr, error) {
 	if err := a.checkSecret(); err != nil {
 		return Addr{}, err
 	}
-	a.text = hideSecret(s)
+	a.text = HideSecret(s)
 	if a.kind == kindTCP && !a.public {
 		if err := checkLoopback(a.host); err != nil {
 			return Addr{}, err

@@ -28,8 +28,8 @@ func (a *Addr) checkSecret() error {
 	return nil
 }
 
-// hideSecret takes the secret out of an address, for logs.
-func hideSecret(s string) string {
+// HideSecret takes the secret out of an address, for logs and messages.
+func HideSecret(s string) string {
 	where, query, ok := strings.Cut(s, "?")
 	if !ok {
 		return s

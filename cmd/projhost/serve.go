@@ -148,7 +148,7 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 			if p.Ready(ctx) != nil {
 				return // Run tells why
 			}
-			log.Info("ready", "version", version, "pid", os.Getpid(), "listen", listen, "roots", roots)
+			log.Info("ready", "version", version, "pid", os.Getpid(), "listen", hidden(listen), "roots", roots)
 			if f.ready != nil {
 				f.ready()
 			}
@@ -163,6 +163,15 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 	return failed(err)
 }
 
+// hidden are addresses without their secrets.
+func hidden(listen []string) []string {
+	shown := make([]string, len(listen))
+	for i, s := range listen {
+		shown[i] = front.HideSecret(s)
+	}
+	return shown
+}
+
 // sites reads the addresses and finds out which environments may be served;
 // named are those of the command line.
 func (f *hostFlags) sites(listen []string, named map[string]string) (addrs []front.Addr, settings map[string]string, roots []string, err error) {
@@ -173,7 +182,7 @@ func (f *hostFlags) sites(listen []string, named map[string]string) (addrs []fro
 	for _, s := range listen {
 		a, err := front.ParseAddr(s)
 		if err != nil {
-			return nil, nil, nil, fmt.Errorf("--listen %s: %w", s, err)
+			return nil, nil, nil, fmt.Errorf("--listen %s: %w", front.HideSecret(s), err)
 		}
 		addrs = append(addrs, a)
 		told := a.Settings()
