@@ -106,3 +106,13 @@ func TestWrongSecret(t *testing.T) {
 	}
 	f.Log.Has(t, "secret= of ProxyPass")
 }
+
+// TestUnixSocket needs no secret.
+func TestUnixSocket(t *testing.T) {
+	p := wiretest.Protocol{Serve: func(ctx context.Context, cfg wire.Config, l net.Listener) error {
+		return (&ajp.Server{Config: cfg}).Serve(ctx, l)
+	}}
+	p.Behind(t, wiretest.ListenUnix(t), func(t *testing.T, addr net.Addr) (string, string) {
+		return wiretest.Apache(t, "proxy proxy_ajp", fmt.Sprintf("ProxyPass / unix:%s|ajp://localhost/\n", addr)), ""
+	}).Check(t)
+}

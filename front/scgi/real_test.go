@@ -50,3 +50,22 @@ scgi.server = ( "/trac" => (( "host" => %q, "port" => %s, "check-local" => "disa
 		})
 	}
 }
+
+// TestUnixSockets has them reach a unix socket.
+func TestUnixSockets(t *testing.T) {
+	for name, start := range map[string]func(t *testing.T, addr net.Addr) (url, script string){
+		"nginx": func(t *testing.T, addr net.Addr) (string, string) {
+			return wiretest.Nginx(t, fmt.Sprintf("location / { include /etc/nginx/scgi_params; scgi_pass unix:%s; }", addr)), ""
+		},
+		"Apache": func(t *testing.T, addr net.Addr) (string, string) {
+			return wiretest.Apache(t, "proxy proxy_scgi", fmt.Sprintf("ProxyPass / unix:%s|scgi://localhost/\n", addr)), ""
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := protocol().Behind(t, wiretest.ListenUnix(t), start)
+			b.NeedsLength = name == "Apache"
+			b.HidesCuts = name == "Apache" // it trusts no length but its own, and a unix socket has no reset
+			b.Check(t)
+		})
+	}
+}

@@ -9,6 +9,11 @@
 // leading zero, CONTENT_LENGTH not first or sent twice, SCGI other than "1". SCGI
 // sent twice is let pass: an include of nginx's scgi_params and a line of one's
 // own do that.
+//
+// An answer has no end but that of its connection. One that is cut short (the
+// handler has panicked) is broken off: over TCP with a reset, over a unix socket,
+// which has none, with an end that nginx and lighttpd hold against Content-Length
+// and Apache takes for a whole answer.
 package scgi
 
 import (

@@ -239,3 +239,21 @@ func TestRealServers(t *testing.T) {
 }
 
 func BenchmarkKilobyte(b *testing.B) { protocol().Bench(b, false) }
+
+// TestUnixSockets has them reach a unix socket.
+func TestUnixSockets(t *testing.T) {
+	for name, start := range map[string]func(t *testing.T, addr net.Addr) (url, script string){
+		"nginx": func(t *testing.T, addr net.Addr) (string, string) {
+			return wiretest.Nginx(t, fmt.Sprintf("location / { include /etc/nginx/uwsgi_params; uwsgi_pass unix:%s; }", addr)), ""
+		},
+		"Apache": func(t *testing.T, addr net.Addr) (string, string) {
+			return wiretest.Apache(t, "proxy proxy_uwsgi", fmt.Sprintf("ProxyPass / unix:%s|uwsgi://localhost/\n", addr)), ""
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := protocol().Behind(t, wiretest.ListenUnix(t), start)
+			b.NeedsLength = name == "Apache"
+			b.Check(t)
+		})
+	}
+}

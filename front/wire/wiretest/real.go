@@ -364,3 +364,15 @@ func Write(tb testing.TB, name, text string) string {
 	}
 	return name
 }
+
+// ListenUnix listens on a socket that web servers under another user reach.
+func ListenUnix(tb testing.TB) net.Listener {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	Reachable(tb, path, 0o666)
+	return l
+}
