@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"projhost/front/ajp"
 	"projhost/front/gateway"
@@ -319,4 +320,58 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("%d variables", len(pairs))
 		}
 	})
+}
+
+// TestIdle: a kept connection without a request is closed when another one
+// waits, after a while, and when the server ends.
+func TestIdle(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cfg wire.Config
+		end func(t *testing.T, f *wiretest.Fixture)
+	}{
+		"another waits": {wire.Config{MaxConns: 1}, func(t *testing.T, f *wiretest.Fixture) {
+			if a := f.Get("/second"); a.Status != 200 {
+				t.Errorf("got %+v", a)
+			}
+		}},
+		"too long":        {wire.Config{IdleTimeout: 20 * time.Millisecond}, func(*testing.T, *wiretest.Fixture) {}},
+		"the server ends": {wire.Config{}, func(_ *testing.T, f *wiretest.Fixture) { f.Stop() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.cfg.Handler = tell
+			f := protocol().Start(t, tc.cfg)
+			nc := f.Dial()
+			in := bufio.NewReader(nc)
+			wiretest.Send(t, nc, typical(wiretest.Request{Path: "/first"}))
+			if a, err := talk(nc, in, nil); err != nil || !a.Kept {
+				t.Fatalf("got %+v, %v", a, err)
+			}
+			tc.end(t, f)
+			if rest := wiretest.Closed(t, nc); rest != "" {
+				t.Errorf("got %q", rest)
+			}
+		})
+	}
+}
+
+// TestRequestWhileEnding: one that came just before the server was told to end
+// is answered, and the web server is told that it was the last.
+func TestRequestWhileEnding(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	f := protocol().Start(t, wire.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entered <- struct{}{}
+		<-leave
+		tell(w, r)
+	})})
+	nc, silent := f.Dial(), f.Dial()
+	wiretest.Send(t, silent, []byte("\x12\x34\x00\x01\x0a"))
+	wiretest.Until(t, silent, "\x09")
+	wiretest.Send(t, nc, typical(wiretest.Request{Path: "/"}))
+	wiretest.Receive(t, entered)
+	f.Stop()
+	wiretest.Closed(t, silent) // by now all connections have been told
+	close(leave)
+	if a, err := talk(nc, bufio.NewReader(nc), nil); err != nil || a.Status != 200 || a.Kept {
+		t.Errorf("got %+v, %v", a, err)
+	}
 }
