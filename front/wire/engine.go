@@ -31,7 +31,7 @@ type Codec interface {
 	ReadBody(in *bufio.Reader, b *Body) error
 
 	// Kept reports whether another request may come after this one. It is asked
-	// when the last piece of the answer is sent whole.
+	// when the last piece of the answer is sent, by who sends it.
 	Kept() bool
 
 	// Shape returns the gap and the limit that Exchange.Init wants.
@@ -42,8 +42,8 @@ type Codec interface {
 	Frame(b []byte, start int, last bool) []byte
 }
 
-// Asker is a Codec of a protocol in which the web server sends of a body what it
-// is asked for.
+// Asker is a Codec of a protocol that keeps connections, and in which the web
+// server therefore sends of a body only what it is asked for.
 type Asker interface {
 	// Ask is called when a handler waits for more of the body.
 	Ask()
@@ -321,7 +321,7 @@ func (c *Conn) watch() error {
 		if _, err := c.in.Peek(1); err != nil {
 			return err
 		}
-		if c.codec.Kept() {
+		if _, kept := c.codec.(Asker); kept {
 			return nil
 		}
 		// More than was announced. It is not waited for at the end, see settle.
