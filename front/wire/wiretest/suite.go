@@ -421,7 +421,7 @@ func (p Protocol) deafPeer(t *testing.T) {
 func (p Protocol) panics(t *testing.T) {
 	f := p.Start(t, config(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Secret", "leaked")
-		io.WriteString(w, "leaked")
+		_, _ = io.WriteString(w, "leaked")
 		switch r.URL.Path {
 		case "/goexit":
 			runtime.Goexit()
@@ -453,7 +453,7 @@ func (p Protocol) panics(t *testing.T) {
 // panicLate: the web server must see that the answer is not whole.
 func (p Protocol) panicLate(t *testing.T) {
 	f := p.StartTCP(t, config(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, "the beginning")
+		_, _ = io.WriteString(w, "the beginning")
 		w.(http.Flusher).Flush()
 		if r.URL.Path == "/wait" {
 			time.Sleep(50 * time.Millisecond) // for the peer to read
@@ -535,7 +535,7 @@ func (p Protocol) drainCancels(t *testing.T) {
 		entered <- struct{}{}
 		<-r.Context().Done()
 		cause <- context.Cause(r.Context())
-		io.WriteString(w, "still sent")
+		_, _ = io.WriteString(w, "still sent")
 	})})
 	nc := f.Dial()
 	Send(t, nc, p.Head(Request{Path: "/"}))
