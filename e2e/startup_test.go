@@ -558,3 +558,49 @@ func runForCode(t *testing.T, cmd *exec.Cmd) int {
 	}
 	return cmd.ProcessState.ExitCode()
 }
+
+// TestPing asks a server by each protocol, below a prefix too.
+func TestPing(t *testing.T) {
+	parent := testenvs.Parent(t, "one")
+	dir := t.TempDir()
+	args := []string{"serve", "--env-parent-dir", parent}
+	var listen []string
+	for _, protocol := range []string{"fcgi", "scgi", "uwsgi", "http"} {
+		for i, option := range []string{"", "?prefix=/trac"} {
+			listen = append(listen, fmt.Sprintf("%s+unix:%s/%s%d%s", protocol, dir, protocol, i, option))
+		}
+	}
+	for _, l := range listen {
+		args = append(args, "--listen", l)
+	}
+	p := start(t, args...)
+	p.waitReady()
+	for _, l := range listen {
+		if code, out := ping(t, l); code != 0 || out != l+": ready\n" {
+			t.Errorf("exit code %d: %s", code, out)
+		}
+	}
+	if code, out := ping(t, "http+unix:"+dir+"/fcgi0"); code != 1 {
+		t.Errorf("by another protocol: exit code %d: %s", code, out)
+	}
+	if strings.Contains(p.out.String(), "msg=request ") {
+		t.Errorf("health is in the access log:\n%s", p.out.String())
+	}
+}
+
+// TestConnectionForStandardInput: a socket that is a connection is not taken for
+// one to listen on.
+func TestConnectionForStandardInput(t *testing.T) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdin, peer := os.NewFile(uintptr(fds[0]), "connection"), os.NewFile(uintptr(fds[1]), "its peer")
+	defer func() { _, _ = stdin.Close(), peer.Close() }()
+	cmd := exec.Command(program(), "serve", "--env-parent-dir", testenvs.Parent(t, "one"))
+	cmd.Stdin = stdin
+	p := startCmd(t, cmd)
+	eventually(t, "a word about it", func() bool {
+		return strings.Contains(p.out.String(), "not a listening one") && !strings.Contains(p.out.String(), "fcgi+fd:0")
+	})
+}

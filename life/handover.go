@@ -195,7 +195,7 @@ const maxLine = 4 << 10
 func (s *successor) kill() {
 	_ = s.process.Kill() // it may have ended by itself
 	select {
-	case <-s.ended:
+	case <-s.ended: //nolint:errcheck // it was killed
 	case <-time.After(killTime):
 	}
 	_ = s.control.Close()

@@ -85,6 +85,10 @@ func ping(ctx context.Context, a front.Addr, path string) (status int, text stri
 	switch a.Protocol() {
 	case "fcgi":
 		status, text, err = pingFCGI(c, path)
+	case "scgi":
+		status, text, err = pingSCGI(c, path)
+	case "uwsgi":
+		status, text, err = pingUWSGI(c, path)
 	case "https":
 		// Whom the certificate is for is the visitor's business; here it is the
 		// address that was given.
@@ -107,6 +111,11 @@ func pingHTTP(c net.Conn, path string) (status int, text string, err error) {
 	if err := r.Write(c); err != nil {
 		return 0, "", err
 	}
+	return readHTTP(c, r)
+}
+
+// readHTTP reads an answer with a status line.
+func readHTTP(c io.Reader, r *http.Request) (status int, text string, err error) {
 	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(c, maxPong)), r)
 	if err != nil {
 		return 0, "", fmt.Errorf("no answer of a web server: %w", err)
@@ -125,14 +134,53 @@ const (
 	fcgiStdout = 6
 )
 
-// pingFCGI does one request without keeping the connection.
-func pingFCGI(c io.ReadWriter, path string) (status int, text string, err error) {
-	var params, out bytes.Buffer
-	for _, p := range [][2]string{
+// pingVars are the variables that a web server sends with a request of a path.
+func pingVars(path string) [][2]string {
+	return [][2]string{
+		{"CONTENT_LENGTH", "0"}, {"SCGI", "1"}, // the first two have to be so by SCGI
 		{"REQUEST_METHOD", http.MethodGet}, {"SCRIPT_NAME", ""}, {"PATH_INFO", path}, {"REQUEST_URI", path}, {"QUERY_STRING", ""},
 		{"SERVER_PROTOCOL", "HTTP/1.1"}, {"SERVER_NAME", "localhost"}, {"SERVER_PORT", "80"}, {"GATEWAY_INTERFACE", "CGI/1.1"},
 		{"REMOTE_ADDR", "127.0.0.1"}, {"REMOTE_PORT", "1"}, {"HTTP_HOST", "localhost"},
-	} {
+	}
+}
+
+// pingSCGI sends the variables as a netstring.
+func pingSCGI(c io.ReadWriter, path string) (status int, text string, err error) {
+	var vars bytes.Buffer
+	for _, p := range pingVars(path) {
+		vars.WriteString(p[0] + "\x00" + p[1] + "\x00")
+	}
+	if _, err := fmt.Fprintf(c, "%d:%s,", vars.Len(), vars.Bytes()); err != nil {
+		return 0, "", err
+	}
+	answer, err := io.ReadAll(io.LimitReader(c, maxPong))
+	if err != nil {
+		return 0, "", fmt.Errorf("no answer of a SCGI program: %w", err)
+	}
+	return parseCGI(answer)
+}
+
+// pingUWSGI sends the variables with modifiers 0; all lengths have the low byte
+// first.
+func pingUWSGI(c io.ReadWriter, path string) (status int, text string, err error) {
+	var vars []byte
+	for _, p := range pingVars(path) {
+		for _, s := range p {
+			vars = binary.LittleEndian.AppendUint16(vars, uint16(len(s)))
+			vars = append(vars, s...)
+		}
+	}
+	head := append(binary.LittleEndian.AppendUint16([]byte{0}, uint16(len(vars))), 0)
+	if _, err := c.Write(append(head, vars...)); err != nil {
+		return 0, "", err
+	}
+	return readHTTP(c, nil)
+}
+
+// pingFCGI does one request without keeping the connection.
+func pingFCGI(c io.ReadWriter, path string) (status int, text string, err error) {
+	var params, out bytes.Buffer
+	for _, p := range pingVars(path) {
 		for _, s := range p {
 			params.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s))|1<<31))
 		}
