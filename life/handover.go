@@ -284,7 +284,8 @@ func Inherit(getenv func(string) string) (*Heir, error) {
 	}
 	for _, s := range h.Sockets {
 		if ok, err := front.Listens(s.FD); !ok {
-			return nil, fmt.Errorf("%s is for the program itself and names no listening socket %d: unset it: %w", socketsEnv, s.FD, err)
+			err = errors.Join(fmt.Errorf("%s is for the program itself, and %d is no listening socket: unset it", socketsEnv, s.FD), err)
+			return nil, err
 		}
 		syscall.CloseOnExec(s.FD)
 	}

@@ -525,3 +525,57 @@ func TestDrainServesWhatHasArrived(t *testing.T) {
 		t.Errorf("Serve returned %v", err)
 	}
 }
+
+// TestDrainClosesWhatIsSilent: a web server that does not know yet uses a kept
+// connection again and again. It is closed when it has been silent for a moment.
+func TestDrainClosesWhatIsSilent(t *testing.T) {
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: hello}})
+	c := f.dial()
+	c.get(1, keep, "/")
+	c.answer(1)
+	f.stop()
+	for range 50 {
+		c.get(1, keep, "/again")
+		if a := c.answer(1); !strings.HasPrefix(a.body, "hello /again") {
+			t.Fatalf("got %+v", a)
+		}
+	}
+	if rest := c.closed(); rest != nil {
+		t.Errorf("after a silence: %v", rest)
+	}
+	if err := f.wait(); err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+// TestDrainOfABusyConnection: one that is never silent keeps nobody from ending,
+// and that is no failure.
+func TestDrainOfABusyConnection(t *testing.T) {
+	f := serve(t, fcgi.Server{Config: wire.Config{DrainTimeout: 400 * time.Millisecond, Handler: hello}})
+	c := f.dial()
+	c.get(1, keep, "/")
+	c.answer(1)
+	f.stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		// What is asked for last may be lost, and writing it may fail.
+		_, _ = io.Copy(io.Discard, c.Conn)
+	}()
+	request := append(beginRecord(1, responder, keep).bytes(0), record{params, 1, typical("GET", "/")}.bytes(0)...)
+	request = append(append(request, record{params, 1, ""}.bytes(0)...), record{stdin, 1, ""}.bytes(0)...)
+	for open := true; open; {
+		_, err := c.Write(request)
+		select {
+		case <-ended:
+			open = false
+		case <-time.After(time.Millisecond):
+			open = err == nil
+		}
+	}
+	if err := f.wait(); err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+	c.Close()
+	<-ended
+}
