@@ -306,6 +306,7 @@ func TestWhere(t *testing.T) {
 		{"/login", []string{"TRAC_ENV=@P/three"}, "[three] /login"},
 		{"/login", []string{"TRAC_ENV=@P/link"}, "[link one] /login"},
 		{"/link/login", []string{"TRAC_ENV_PARENT_DIR=@P"}, "[link one] /login"},
+		{"/later/login", []string{"TRAC_ENV_PARENT_DIR=@P"}, "[later] /login"},
 		{"/link/login", []string{"TRAC_ENV_PARENT_DIR=@P", "TRAC_ENV=@P/one"}, "[] "},
 	} {
 		got := ""

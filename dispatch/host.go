@@ -176,20 +176,19 @@ func (h *Host) target(from sources, path string) (target, error) {
 
 // Where tells which project r is for and where in it, as ServeHTTP finds it: the
 // names it goes by, in the address and by its directory, and the path below it.
-// No names are a request above the projects, or for one that is not there.
+// The name in the address is told whether there is such a project or not: it may
+// be there a moment later. No names are a request above the projects, or one that
+// cannot be for any.
 func (h *Host) Where(r *http.Request) (names []string, below string) {
 	to, err := h.target(h.sources(r), r.URL.Path)
 	if err != nil || to.index {
 		return nil, ""
 	}
-	loc, err := h.options.Registry.Locate(to.lookup)
-	if err != nil {
-		return nil, ""
-	}
 	if to.name == "" {
 		to.name = filepath.Base(to.env)
 	}
-	if names = []string{to.name}; loc.Name() != to.name {
+	names = []string{to.name}
+	if loc, err := h.options.Registry.Locate(to.lookup); err == nil && loc.Name() != to.name {
 		names = append(names, loc.Name())
 	}
 	return names, to.path

@@ -18,7 +18,7 @@ import (
 // Place is what a rule looks at: which project a request is for and where in it.
 type Place struct {
 	// Names are those the project goes by: in the URL, and its directory's. None
-	// is a request above the projects, or for one that is not there.
+	// is a request above the projects.
 	Names []string
 	Path  string // below the project, decoded: "/login"
 }
