@@ -1,0 +1,251 @@
+package try_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"projhost/deploy"
+	"projhost/front"
+	"projhost/front/gateway"
+)
+
+// echoed is what the echoing program says of a request.
+type echoed struct {
+	Vars   map[string]string
+	Host   string
+	Path   string
+	Length int64
+	Sum    string // SHA-256 of the body
+}
+
+// echo stands in for projhost: it listens as "serve" does and answers each
+// request with what arrived, or with a header that lets the web server send the
+// file that the query names.
+func echo(args []string) error {
+	var addrs []front.Addr
+	for i, arg := range args {
+		if arg != "--listen" {
+			continue
+		}
+		a, err := front.ParseAddr(args[i+1])
+		if err != nil {
+			return err
+		}
+		addrs = append(addrs, a)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	o := front.Options{MaxBody: 256 << 20, Ready: func([]net.Addr) { fmt.Println("msg=ready") }}
+	return front.Serve(ctx, http.HandlerFunc(answer), o, addrs...)
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	if file := r.URL.Query().Get("send"); file != "" {
+		w.Header().Set(r.URL.Query().Get("by"), file)
+		_, _ = io.WriteString(w, "not sent by the web server")
+		return
+	}
+	h := sha256.New()
+	n, err := io.Copy(h, r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	v := gateway.FromContext(r.Context())
+	e := echoed{Vars: map[string]string{}, Host: r.Host, Path: r.URL.Path, Length: n, Sum: hex.EncodeToString(h.Sum(nil))}
+	for _, name := range []string{
+		"TRAC_ENV", "TRAC_ENV_PARENT_DIR", "TRAC_URI_ROOT", "LC_TIME", "REMOTE_USER", "AUTH_TYPE", "REQUEST_ID",
+		"HTTP_AUTHORIZATION", "HTTP_X_REMOTE_USER", "REQUEST_URI", "SCRIPT_NAME", "PATH_INFO",
+	} {
+		if s := v.Get(name); s != "" {
+			e.Vars[name] = s
+		}
+		if s := v.Setting(name); s != "" {
+			e.Vars[name] = s
+		}
+	}
+	e.Vars["REMOTE_ADDR"], _, _ = net.SplitHostPort(r.RemoteAddr)
+	e.Vars["scheme"] = v.Scheme()
+	_ = json.NewEncoder(w).Encode(e) // the test sees what is missing
+}
+
+// echoing replaces the program by one that echoes.
+func (b bench) echoing(t *testing.T, o *deploy.Options) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Program = filepath.Join(b.work, "echo")
+	text := "#!/bin/sh\nTRY_ECHO=1 exec '" + self + "' \"$@\"\n"
+	if err := os.WriteFile(o.Program, []byte(text), 0o700); err != nil { //nolint:gosec // a script
+		t.Fatal(err)
+	}
+}
+
+// ways that are tried with the echoing program.
+func echoWays() []deploy.Choice {
+	return []deploy.Choice{
+		{Server: "nginx", Way: "fastcgi"}, {Server: "nginx", Way: "scgi"}, {Server: "nginx", Way: "uwsgi"}, {Server: "nginx", Way: "http"},
+		{Server: "caddy", Way: "fastcgi"}, {Server: "caddy", Way: "http"},
+		{Server: "haproxy", Way: "fastcgi"}, {Server: "haproxy", Way: "http"},
+		{Server: "h2o", Way: "fastcgi"}, {Server: "h2o", Way: "http"},
+		{Server: "uwsgi", Way: "uwsgi"},
+	}
+}
+
+// TestArrives looks at what reaches the program: settings, the user, the scheme,
+// the address, and a large body byte for byte.
+func TestArrives(t *testing.T) {
+	for _, c := range echoWays() {
+		t.Run(c.Server+" "+c.Way, func(t *testing.T) {
+			b := newBench(t)
+			o := b.options(t)
+			b.echoing(t, &o)
+			o.Server, o.Way, o.Mounts = c.Server, c.Way, []deploy.Mount{{Path: "/x y/ü", Parent: b.parent}, {Path: "/p", Env: b.alone}}
+			o.TLSCert = filepath.Join(b.dir, "site.pem")
+			b.write(t, "site.pem", certificate(t, "127.0.0.1"))
+			if c.Way != "http" {
+				o.LCTime = "ru_RU"
+				o.Auth.Kind = deploy.AuthBasic
+			}
+			s := b.start(t, o, false)
+			s.arrives("/x%20y/%C3%BC/one/wiki/A%20b?x=%20y", map[string]string{
+				"TRAC_ENV_PARENT_DIR": b.parent, "TRAC_URI_ROOT": "/x y/ü", "scheme": "https", "REMOTE_ADDR": "127.0.0.1",
+				"REQUEST_URI": "/x%20y/%C3%BC/one/wiki/A%20b?x=%20y", "TRAC_ENV": "", "REMOTE_USER": "", "AUTH_TYPE": "",
+			}, "/one/wiki/A b")
+			s.arrives("/p/wiki", map[string]string{"TRAC_ENV": b.alone, "TRAC_URI_ROOT": "/p", "TRAC_ENV_PARENT_DIR": ""}, "/wiki")
+			if o.LCTime != "" {
+				user := "verena"
+				s.arrives("/p/wiki", map[string]string{"LC_TIME": "ru_RU", "REMOTE_USER": ""}, "/wiki", basic(user, "geheim"))
+				want := map[string]string{"REMOTE_USER": user}
+				if c.Server != "h2o" && c.Server != "uwsgi" {
+					want["HTTP_AUTHORIZATION"] = ""
+				}
+				s.arrives("/p/login", want, "/login", basic(user, "geheim"))
+				s.arrives("/x%20y/%C3%BC/one/login", want, "/one/login", basic(user, "geheim"))
+			}
+			s.upload("/p/wiki")
+		})
+	}
+}
+
+func basic(user, password string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+// arrives asks for a path and compares what the program got.
+func (s site) arrives(path string, want map[string]string, below string, headers ...string) {
+	s.Helper()
+	code, body, _ := s.get(path, append(headers, "X-Forwarded-For: 192.0.2.1", "X-Forwarded-Host: evil.example", "X-Forwarded-Proto: gopher", "Proxy: x")...)
+	var e echoed
+	if err := json.Unmarshal([]byte(body), &e); err != nil || code != 200 {
+		s.Errorf("%s: status %d, %v: %s", path, code, err, head(body))
+		return
+	}
+	for name, value := range want {
+		if got := e.Vars[name]; got != value {
+			s.Errorf("%s: %s is %q, want %q", path, name, got, value)
+		}
+	}
+	if e.Path != below || e.Host != s.Options.Address {
+		s.Errorf("%s: path %q, host %q, want %q, %q", path, e.Path, e.Host, below, s.Options.Address)
+	}
+}
+
+// upload sends ten megabytes, with their length and without. The latter may be
+// refused, but not cut short.
+func (s site) upload(path string) {
+	s.Helper()
+	body := make([]byte, 10<<20)
+	_, _ = rand.Read(body) // never fails
+	want := sha256.Sum256(body)
+	for name, r := range map[string]io.Reader{"upload": bytes.NewReader(body), "upload in chunks": io.MultiReader(bytes.NewReader(body))} {
+		resp, err := s.client.Post(s.URL+path, "application/octet-stream", r)
+		if err != nil && name != "upload" {
+			s.Logf("%s: refused: %v", name, err)
+			continue
+		}
+		if err != nil {
+			s.Errorf("%s: %v", name, err)
+			continue
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if name != "upload" && resp.StatusCode >= 400 {
+			s.Logf("%s: refused with %d", name, resp.StatusCode)
+			continue
+		}
+		var e echoed
+		if err := errors.Join(err, json.Unmarshal(text, &e)); err != nil || e.Sum != hex.EncodeToString(want[:]) {
+			s.Errorf("%s: status %d, %d of %d bytes, %v", name, resp.StatusCode, e.Length, len(body), err)
+		}
+	}
+}
+
+// TestSendfile lets projhost name files for the web server to send: of the
+// environments' own, and no others.
+func TestSendfile(t *testing.T) {
+	for _, c := range []struct{ server, way, header string }{
+		{"nginx", "fastcgi", "X-Accel-Redirect"}, {"nginx", "http", "X-Accel-Redirect"},
+		{"caddy", "fastcgi", "X-Sendfile"}, {"caddy", "http", "X-Sendfile"},
+	} {
+		t.Run(c.server+" "+c.way, func(t *testing.T) {
+			b := newBench(t)
+			// A path is a URL there, so what means something in one is not for names.
+			b.parent = filepath.Join(b.work, "it's a $dir; #1 (проект)")
+			own := filepath.Join(b.parent, "one", "files", "attachments", "wiki", "ab", "abc.txt")
+			for name, text := range map[string]string{own: "attached", filepath.Join(b.parent, "one", "conf", "trac.ini"): "secret", filepath.Join(b.parent, "one", "htdocs", ".hid"): "secret"} {
+				if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := b.options(t)
+			b.echoing(t, &o)
+			o.Server, o.Way, o.XSendfile, o.Mounts = c.server, c.way, true, []deploy.Mount{{Path: "/", Parent: b.parent}}
+			s := b.start(t, o, true)
+			// X-Accel-Redirect is a URL, X-Sendfile a path.
+			spell := escaped
+			if c.header == "X-Sendfile" {
+				spell = func(s string) string { return s }
+			}
+			name := escaped(own)
+			b.write(t, "site.pem", "secret")
+			if code, body, _ := s.get("/one/x?by=" + c.header + "&send=" + url.QueryEscape(spell(own))); code != 200 || body != "attached" {
+				t.Errorf("an attachment: status %d, %q", code, head(body))
+			}
+			for _, bad := range []string{
+				b.parent + "/one/conf/trac.ini", b.parent + "/one/htdocs/../conf/trac.ini", b.parent + "/one/htdocs/.hid",
+				"/etc/passwd", b.parent + "/one/files/../../../../../../../../etc/passwd", o.Dir + "/site.pem",
+			} {
+				code, body, _ := s.get("/one/x?by=" + c.header + "&send=" + url.QueryEscape(spell(bad)))
+				if strings.Contains(body, "secret") || strings.Contains(body, "root:") {
+					t.Errorf("%s: status %d, %q", bad, code, head(body))
+				}
+			}
+			if code, body, _ := s.get(name); code != 404 && !strings.Contains(body, `"Path"`) || strings.Contains(body, "attached") {
+				t.Errorf("asked for by a visitor: status %d, %q", code, head(body))
+			}
+		})
+	}
+}
