@@ -371,10 +371,8 @@ func (f *deployFlags) next(out io.Writer, plans []deploy.Planned) error {
 			fmt.Fprintf(&b, "- put who may log in into %s\n", file)
 		}
 	}
-	for _, file := range plans[0].Files {
-		if path.Ext(file.Path) == ".service" || path.Ext(file.Path) == ".socket" {
-			fmt.Fprintf(&b, "- systemctl enable --now %s\n", shellWord(filepath.Join(f.Dir, file.Path)))
-		}
+	if slices.ContainsFunc(plans[0].Files, func(file deploy.File) bool { return strings.HasPrefix(file.Path, "units/") }) {
+		fmt.Fprintf(&b, "- start projhost by one of the files in %s: the first lines of each say how\n", filepath.Join(f.Dir, "units"))
 	}
 	var listen []string
 	for _, p := range plans {

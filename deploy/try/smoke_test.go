@@ -130,7 +130,6 @@ func (b bench) options(t *testing.T) deploy.Options {
 	}
 	return deploy.Options{
 		Dir: b.dir, Program: bin, RunDir: b.run, Address: port(t), Group: fmt.Sprint(os.Getgid()),
-		// LCTime: "ru_RU",
 	}
 }
 
