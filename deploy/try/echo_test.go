@@ -44,7 +44,14 @@ func echo(args []string) error {
 		if arg != "--listen" {
 			continue
 		}
-		a, err := front.ParseAddr(args[i+1])
+		// The header itself is looked at here, so it is left as it is.
+		where, options, _ := strings.Cut(args[i+1], "?")
+		q, err := url.ParseQuery(options)
+		if err != nil {
+			return err
+		}
+		q.Del("user-header")
+		a, err := front.ParseAddr(where + "?" + q.Encode())
 		if err != nil {
 			return err
 		}
@@ -196,6 +203,39 @@ func (s site) upload(path string) {
 		var e echoed
 		if err := errors.Join(err, json.Unmarshal(text, &e)); err != nil || e.Sum != hex.EncodeToString(want[:]) {
 			s.Errorf("%s: status %d, %d of %d bytes, %v", name, resp.StatusCode, e.Length, len(body), err)
+		}
+	}
+}
+
+// TestUserHeader looks at the header by which a reverse proxy names the user:
+// only where it has asked for a password, and never as a visitor sends it.
+func TestUserHeader(t *testing.T) {
+	for _, server := range []string{"nginx", "caddy", "haproxy"} {
+		for _, all := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s everywhere=%v", server, all), func(t *testing.T) {
+				b := newBench(t)
+				o := b.options(t)
+				b.echoing(t, &o)
+				o.Server, o.Way, o.Mounts = server, "http", []deploy.Mount{{Path: "/x y/ü", Parent: b.parent}, {Path: "/p", Env: b.alone}}
+				o.Auth = deploy.Auth{Kind: deploy.AuthBasic, All: all}
+				s := b.start(t, o, false)
+				nobody := map[string]string{"HTTP_X_REMOTE_USER": "", "REMOTE_USER": ""}
+				verena := map[string]string{"HTTP_X_REMOTE_USER": "verena", "HTTP_AUTHORIZATION": ""}
+				forged := []string{"X-Remote-User: mallory", "X_Remote_User: mallory", "x-remote-user: mallory", "X-remote_user: mallory", "Remote-User: mallory"}
+				for _, at := range []struct{ path, below string }{{"/x%20y/%C3%BC/one", "/one"}, {"/p", ""}} {
+					page := at.path + "/wiki"
+					if all {
+						s.arrives(page, verena, at.below+"/wiki", append(forged, basic("verena", "geheim"))...)
+						s.has(page, 401, nil, append(forged, basic("verena", "falsch"))...)
+						s.has(page, 401, nil, forged...)
+					} else {
+						s.arrives(page, nobody, at.below+"/wiki", forged...)
+						s.arrives(page, nobody, at.below+"/wiki", append(forged, basic("verena", "falsch"))...)
+					}
+					s.arrives(at.path+"/login", verena, at.below+"/login", append(forged, basic("verena", "geheim"))...)
+					s.has(at.path+"/login", 401, nil, forged...)
+				}
+			})
 		}
 	}
 }
