@@ -74,8 +74,8 @@ func apacheHtaccess() Way {
 // checkApache refuses what Apache's configuration cannot say.
 func checkApache(o Options) error {
 	for _, p := range []string{o.RunDir, o.Listen} {
-		if strings.ContainsAny(p, "|?#%") {
-			return fmt.Errorf("socket in %q: Apache cannot connect to one with any of |?#%% in its path", p)
+		if strings.ContainsAny(p, "|?#%*[") {
+			return fmt.Errorf("socket in %q: Apache cannot connect to one with any of |?#%%*[ in its path", p)
 		}
 	}
 	return nil

@@ -3,7 +3,7 @@ package try_test
 import "testing"
 
 func TestLighttpd(t *testing.T) {
-	for _, way := range []string{"fastcgi", "fastcgi_spawn", "http"} {
+	for _, way := range []string{"fastcgi", "fastcgi_spawn", "scgi", "http"} {
 		t.Run(way, func(t *testing.T) { walk(t, "lighttpd", way, true) })
 	}
 }
