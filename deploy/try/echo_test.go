@@ -202,7 +202,7 @@ func (s site) upload(path string) {
 		}
 		var e echoed
 		if err := errors.Join(err, json.Unmarshal(text, &e)); err != nil || e.Sum != hex.EncodeToString(want[:]) {
-			s.Errorf("%s: status %d, %d of %d bytes, %v", name, resp.StatusCode, e.Length, len(body), err)
+			s.Errorf("%s: status %d, %d of %d bytes, %v: %s", name, resp.StatusCode, e.Length, len(body), err, head(string(text)))
 		}
 	}
 }

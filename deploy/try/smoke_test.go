@@ -128,7 +128,7 @@ func (b bench) options(t *testing.T) deploy.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return deploy.Options{
+	return deploy.Options{Secret: "0123456789abcdef",
 		Dir: b.dir, Program: bin, RunDir: b.run, Address: port(t), Group: fmt.Sprint(os.Getgid()),
 	}
 }
