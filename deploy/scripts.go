@@ -53,6 +53,16 @@ func (v *view) scripts() ([]File, error) {
 	return files, nil
 }
 
+// SendRoots are the directories whose files projhost may ask the web server to
+// send, for servers that take no patterns: those of one environment, or the
+// directory of them.
+func (m mount) SendRoots() []string {
+	if m.Env == "" {
+		return []string{m.Parent}
+	}
+	return []string{m.Env + "/files", m.Env + "/attachments", m.Env + "/htdocs"}
+}
+
 // where are the arguments that name the mount's environments.
 func (m mount) where() []string {
 	if m.Env != "" {
