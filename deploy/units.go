@@ -128,6 +128,12 @@ func (s service) SupervisorSocket(l listener) string {
 	return "unix://" + strings.ReplaceAll(l.Socket.Path, "%", "%%")
 }
 
+// Uncommentable tells whether supervisord would take a part of the socket's path
+// for a comment. It has no quotation there.
+func (l listener) Uncommentable() bool {
+	return strings.Contains(l.Socket.Path, " ;") || strings.Contains(l.Socket.Path, " #")
+}
+
 // Directories are those that projhost writes to.
 func (s service) Directories() []string {
 	var list []string
