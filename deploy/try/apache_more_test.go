@@ -203,3 +203,23 @@ func TestTwoApacheSites(t *testing.T) {
 		t.Errorf("the first site without a password: status %d", code)
 	}
 }
+
+// TestApacheCGI runs a program in projhost's place for each request, which says
+// what it was called with.
+func TestApacheCGI(t *testing.T) {
+	b := newBench(t)
+	o := b.options(t)
+	o.Program = filepath.Join(b.work, "says")
+	text := "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nprintf '%s\\n' \"$*\" \"at $TRAC_URI_ROOT below $SCRIPT_NAME: $PATH_INFO by $REMOTE_USER. with $HTTP_AUTHORIZATION.\"\n"
+	if err := errors.Join(os.WriteFile(o.Program, []byte(text), 0o600), os.Chmod(o.Program, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	o.Server, o.Way, o.Mounts, o.Auth = "apache", "cgid", b.mounts()["several"], deploy.Auth{Kind: deploy.AuthBasic}
+	tame(t, &o)
+	s := b.start(t, o, true)
+	s.has("/one/wiki", 200, []string{"cgi --env-parent-dir " + b.parent + "\n", "at / below : /one/wiki by . with ."}, basic("verena", "geheim"))
+	s.has("/alone/wiki/100%25%2541", 200, []string{"cgi --env " + b.alone + "\n", "at /alone below /alone: /wiki/100%%41 by ."})
+	s.has("/x%20y/%C3%BC/one/login", 401, nil)
+	s.has("/x%20y/%C3%BC/one/login", 200, []string{"at /x y/ü below /x y/ü: /one/login by verena. with ."}, basic("verena", "geheim"))
+	s.has("/alone/chrome/common/css/trac.css", 200, []string{"from disk"})
+}
