@@ -1,6 +1,7 @@
 package front
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -31,11 +32,15 @@ type Addr struct {
 	fd   int    // kindFD
 	name string // kindSystemd: FileDescriptorName, "" for the only socket
 
-	secret   string         // that AJP's web server sends with each request
-	peers    []netip.Prefix // that may connect; nil: all
-	trusted  []netip.Prefix
-	trustAll bool
-	settings map[string]string
+	secret string // that AJP's web server sends with each request
+
+	cert, key               string         // files, of HTTPS
+	userHeader              string         // in which a trusted peer names the user
+	stripDomain, stripRealm bool           // off users' names
+	peers                   []netip.Prefix // that may connect; nil: all
+	trusted                 []netip.Prefix
+	trustAll                bool
+	settings                map[string]string
 }
 
 // kind is a kind of socket.
@@ -61,7 +66,7 @@ func (a Addr) String() string { return a.text }
 // The map is the caller's.
 func (a Addr) Settings() map[string]string { return maps.Clone(a.settings) }
 
-// ParseAddr reads an address. It is a protocol (fcgi, scgi, uwsgi, ajp or http) and a socket:
+// ParseAddr reads an address. It is a protocol (fcgi, scgi, uwsgi, ajp, http or https) and a socket:
 //
 //	fcgi+unix:/run/projhost.sock    a unix socket; options mode=0660, owner=, group=
 //	fcgi://127.0.0.1:9000           TCP; public=1 to listen on other than loopback
@@ -72,8 +77,12 @@ func (a Addr) Settings() map[string]string { return maps.Clone(a.settings) }
 // and the same with the other protocols. Options stand after a "?", as in a URL:
 //
 //	trust=10.0.0.0/8,::1            peers whose X-Forwarded-* are believed, or "all"
-//	peers=127.0.0.1,::1             the only peers that may connect (fcgi over TCP)
-//	secret=WORD                     that the web server sends with each request (ajp; needed over TCP)
+//	peers=127.0.0.1,::1             the only peers that may connect, over TCP
+//	secret=WORD, secret-file=FILE   that the web server sends with each request (ajp; needed over TCP)
+//	cert=FILE, key=FILE             certificate chain and key in PEM (https); key is cert's if left out
+//	user-header=X-Remote-User       in which a trusted peer names the user (http, https)
+//	strip-user=domain,realm         "DOMAIN\name" and "name@REALM" are the user "name"
+//	lc-time=ru_RU, locale=ru_RU     how dates are written, as LC_TIME and trac.locale
 //	prefix=/trac                    where the program is on the site (gateway.SettingRoot)
 //	env=DIR, env-parent-dir=DIR, base-url=URL, index-template=FILE, template-vars=K=V,K=V
 //	                                as TRAC_ENV and so on, for this listener
@@ -108,7 +117,7 @@ func ParseAddr(s string) (Addr, error) {
 			return Addr{}, err
 		}
 	}
-	if err := a.checkSecret(); err != nil {
+	if err := errors.Join(a.checkSecret(), a.checkWeb()); err != nil {
 		return Addr{}, err
 	}
 	a.text = HideSecret(s)
@@ -202,12 +211,17 @@ func settingOf(option string) string {
 		return "TRAC_TEMPLATE_VARS"
 	case "prefix":
 		return gateway.SettingRoot
+	case "lc-time":
+		return "LC_TIME"
+	case "locale":
+		return "TRAC_LOCALE"
 	}
 	return ""
 }
 
 // options are all there are, for messages.
-const options = "base-url, env, env-parent-dir, group, index-template, mode, owner, peers, prefix, public, secret, template-vars, trust"
+const options = "base-url, cert, env, env-parent-dir, group, index-template, key, lc-time, locale, mode, owner, peers, prefix, public, " +
+	"secret, secret-file, strip-user, template-vars, trust, user-header"
 
 func (a *Addr) parseOption(name, value string) error {
 	if setting := settingOf(name); setting != "" {
@@ -231,8 +245,10 @@ func (a *Addr) parseOption(name, value string) error {
 		a.owner = value
 	case "group":
 		a.group = value
-	case "secret":
-		err = a.parseSecret(value)
+	case "secret", "secret-file":
+		err = a.parseSecret(name, value)
+	case "cert", "key", "user-header", "strip-user":
+		err = a.parseWeb(name, value)
 	case "public":
 		a.public, err = strconv.ParseBool(value)
 	case "trust":
@@ -240,9 +256,6 @@ func (a *Addr) parseOption(name, value string) error {
 			a.trusted, err = parsePrefixes(value)
 		}
 	case "peers":
-		if a.protocol != protocolFCGI {
-			return fmt.Errorf("option peers is for %s only", protocolFCGI)
-		}
 		a.peers, err = parsePrefixes(value)
 	default:
 		return fmt.Errorf("unknown option %q: there are %s", name, options)

@@ -100,20 +100,28 @@ func newServer(a Addr, h http.Handler, o Options) (server, error) {
 		return &uwsgi.Server{Config: c}, nil
 	case protocolAJP:
 		return &ajp.Server{Config: c, Secret: a.secret}, nil
-	case protocolHTTP:
-		return &web.Server{
-			Handler: h, Listener: l, Log: o.Log, PanicLog: o.PanicLog,
+	case protocolHTTP, protocolHTTPS:
+		s := &web.Server{
+			Handler: h, Listener: l, Log: o.Log, PanicLog: o.PanicLog, Peers: a.peers,
 			MaxConns: o.MaxConns, MaxRequests: o.MaxRequests, MaxBody: o.MaxBody,
 			HeaderTimeout: o.HeaderTimeout, BodyTimeout: o.BodyTimeout, IdleTimeout: o.IdleTimeout,
 			WriteTimeout: o.WriteTimeout, DrainTimeout: o.DrainTimeout,
-		}, nil
+		}
+		if a.protocol == protocolHTTPS {
+			pair, err := newKeyPair(a.cert, a.key, o.Log)
+			if err != nil {
+				return nil, err
+			}
+			s.Certificate = pair.get
+		}
+		return s, nil
 	}
 	return nil, fmt.Errorf("no protocol %q", a.protocol)
 }
 
 // protocols are the ones newServer knows.
 func protocols() []string {
-	return []string{protocolFCGI, protocolSCGI, protocolUWSGI, protocolAJP, protocolHTTP}
+	return []string{protocolFCGI, protocolSCGI, protocolUWSGI, protocolAJP, protocolHTTP, protocolHTTPS}
 }
 
 const (
@@ -122,6 +130,7 @@ const (
 	protocolUWSGI = "uwsgi"
 	protocolAJP   = "ajp"
 	protocolHTTP  = "http"
+	protocolHTTPS = "https"
 )
 
 // Serve listens on all addrs and answers with h until ctx ends; it then lets
@@ -179,5 +188,8 @@ func serveAll(ctx context.Context, servers []server, open []listening) error {
 
 // listener is what front/gateway is told of an address.
 func (a Addr) listener() gateway.Listener {
-	return gateway.Listener{Name: a.String(), Settings: a.Settings(), Trusted: a.trusted, TrustAll: a.trustAll}
+	return gateway.Listener{
+		Name: a.String(), Settings: a.Settings(), Trusted: a.trusted, TrustAll: a.trustAll,
+		UserHeader: a.userHeader, StripDomain: a.stripDomain, StripRealm: a.stripRealm,
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"context"
 	"iter"
 	"net/netip"
+	"strings"
 )
 
 // Pair is one variable as it came over the wire.
@@ -28,6 +29,13 @@ type Listener struct {
 	Settings map[string]string // TRAC_ENV, TRAC_ENV_PARENT_DIR, ... told for this listener
 	Trusted  []netip.Prefix    // peers whose X-Forwarded-* are believed
 	TrustAll bool              // every peer is (a unix socket of a reverse proxy)
+
+	// UserHeader is the header in which a trusted peer names the user over plain
+	// HTTP, "" for none. From all others it is dropped.
+	UserHeader string
+	// StripDomain and StripRealm take what Windows puts around a user's name
+	// off: "name" of "DOMAIN\name" and of "name@REALM".
+	StripDomain, StripRealm bool
 }
 
 // SettingRoot names the setting and the variable that state the URL path of
@@ -193,7 +201,21 @@ func (v Vars) RemoteUser() string {
 	if v.Claimed() {
 		return ""
 	}
-	return v.Get("REMOTE_USER")
+	return v.v.strip(v.Get("REMOTE_USER"))
+}
+
+// strip takes domain and realm off a user's name, as far as the listener says so.
+func (v *vars) strip(name string) string {
+	if v == nil {
+		return name
+	}
+	if i := strings.LastIndexByte(name, '\\'); i >= 0 && v.listener.StripDomain {
+		name = name[i+1:]
+	}
+	if i := strings.LastIndexByte(name, '@'); i >= 0 && v.listener.StripRealm {
+		name = name[:i]
+	}
+	return name
 }
 
 // Fronted is true if a web server stands before the program: the request came

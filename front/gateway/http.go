@@ -15,10 +15,13 @@ import (
 // NewRequest would not have made, and all with an underscore in their name,
 // which fold to the same variable as others (nginx drops them, too).
 //
-// REMOTE_USER and AUTH_TYPE are never there: plain HTTP has no place for them.
+// REMOTE_USER and AUTH_TYPE are there only if the listener's UserHeader is, and
+// came from a trusted peer: plain HTTP has no place for them.
 // The program is at the root unless the listener's settings have SettingRoot.
 // The error is an *Error.
 func FromHTTP(l *Listener, r *http.Request) (*http.Request, error) {
+	user := r.Header.Values(l.userHeader())
+	r.Header.Del(l.userHeader())
 	cleanHeader(r.Header)
 	v, err := New(l, httpPairs(r))
 	if err != nil {
@@ -29,12 +32,31 @@ func FromHTTP(l *Listener, r *http.Request) (*http.Request, error) {
 	if !goodMethod(r.Method) {
 		return nil, &Error{Name: "REQUEST_METHOD", Problem: quote(r.Method) + " is no method"}
 	}
-	r2 := r.WithContext(NewContext(r.Context(), v))
+	ctx := NewContext(r.Context(), v)
+	if len(user) > 0 && !w.direct {
+		if len(user) > 1 {
+			return nil, &Error{Name: "REMOTE_USER", Problem: "the header " + l.UserHeader + " is sent more than once by a trusted peer"}
+		}
+		ctx = WithUser(ctx, user[0], userHeaderAuth)
+	}
+	r2 := r.WithContext(ctx)
 	r2.URL = &url.URL{Path: w.where.path, RawQuery: r.URL.RawQuery}
 	r2.Host = w.host
 	r2.RemoteAddr = w.remote
 	r2.RequestURI = w.where.uri
 	return r2, nil
+}
+
+// userHeaderAuth is the AUTH_TYPE of a user whom a trusted peer names: it has
+// asked in a way of its own.
+const userHeaderAuth = "Proxy"
+
+// userHeader is UserHeader in canonical form.
+func (l *Listener) userHeader() string {
+	if l == nil {
+		return ""
+	}
+	return http.CanonicalHeaderKey(l.UserHeader)
 }
 
 // cleanHeader removes the headers that make no variable.

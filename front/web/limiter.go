@@ -17,6 +17,7 @@ type limiter struct {
 	closed chan struct{}
 	once   sync.Once
 	write  time.Duration
+	allow  func(net.Addr) bool
 
 	mu      sync.Mutex
 	waiting bool       // a connection waits for a place, and none was idle
@@ -24,9 +25,9 @@ type limiter struct {
 	at      map[net.Conn]*list.Element
 }
 
-func newLimiter(l net.Listener, conns int, write time.Duration) *limiter {
+func newLimiter(l net.Listener, conns int, write time.Duration, allow func(net.Addr) bool) *limiter {
 	return &limiter{
-		Listener: l, slots: make(chan struct{}, conns), closed: make(chan struct{}), write: write,
+		Listener: l, slots: make(chan struct{}, conns), closed: make(chan struct{}), write: write, allow: allow,
 		idle: list.New(), at: map[net.Conn]*list.Element{},
 	}
 }
@@ -36,12 +37,17 @@ func (l *limiter) Accept() (net.Conn, error) {
 	if !l.takeSlot() {
 		return nil, net.ErrClosed
 	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
+	for {
+		c, err := l.Listener.Accept()
+		switch {
+		case err != nil:
+			<-l.slots
+			return nil, err
+		case l.allow(c.RemoteAddr()):
+			return &conn{Conn: c, l: l}, nil
+		}
+		_ = c.Close() // nobody who matters is told
 	}
-	return &conn{Conn: c, l: l}, nil
 }
 
 // takeSlot returns false if the listener has been closed.

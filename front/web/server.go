@@ -1,21 +1,24 @@
-// Package web answers requests that come by plain HTTP/1.1: from a browser that
-// tries the program out, or from a reverse proxy. It is net/http's server with
+// Package web answers requests that come by HTTP/1.1, or by HTTP/2 over TLS: from
+// browsers, or from a reverse proxy. It is net/http's server with
 // every wait and every size bounded, and with the variables of front/gateway in
 // each request's context, so that handlers see no difference to FastCGI.
 package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"projhost/front/gateway"
+	"projhost/front/wire"
 )
 
 // What the zero values of Server mean.
@@ -42,6 +45,13 @@ type Server struct {
 	Handler  http.Handler
 	Listener gateway.Listener // what is told to gateway.FromHTTP
 	Log      *slog.Logger     // nil: slog.Default()
+
+	// Certificate makes the server one of HTTPS, as tls.Config.GetCertificate
+	// does; nil is plain HTTP.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+	// Peers, if not empty, are the only TCP peers that may connect.
+	Peers []netip.Prefix
 
 	// PanicLog, if set, is told of a handler's panic instead of Log.
 	PanicLog func(r *http.Request, v any, stack []byte)
@@ -74,7 +84,7 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.fill()
 	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	conns := newLimiter(l, s.MaxConns, s.WriteTimeout)
+	conns := newLimiter(l, s.MaxConns, s.WriteTimeout, s.allowed)
 	hs := &http.Server{
 		Handler:           http.HandlerFunc(s.handle),
 		ReadHeaderTimeout: s.HeaderTimeout,
@@ -85,7 +95,15 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.Log.With("listener", s.Listener.Name).Handler(), slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- hs.Serve(conns) }()
+	go func() {
+		if s.Certificate == nil {
+			failed <- hs.Serve(conns)
+			return
+		}
+		hs.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.Certificate}
+		hs.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
+		failed <- hs.ServeTLS(conns, "", "")
+	}()
 	select {
 	case <-ctx.Done():
 		s.farewell(conns)
@@ -96,6 +114,19 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 		err = fmt.Errorf("web: accept: %w", err)
 		return errors.Join(err, s.drain(ctx, hs, cancel))
 	}
+}
+
+// maxStreams bounds the requests at a time on one connection of HTTP/2.
+const maxStreams = 100
+
+// allowed tells whether a peer may connect.
+func (s *serving) allowed(a net.Addr) bool {
+	c := wire.Config{Peers: s.Peers}
+	if c.Allowed(a) {
+		return true
+	}
+	s.Log.Warn("web: peer is not allowed", "listener", s.Listener.Name, "peer", a.String())
+	return false
 }
 
 // serving is one call of Serve.
