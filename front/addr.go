@@ -35,6 +35,7 @@ type Addr struct {
 	secret string // that AJP's web server sends with each request
 
 	cert, key               string         // files, of HTTPS
+	proxyHead               bool           // connections begin with the head of the PROXY protocol
 	userHeader              string         // in which a trusted peer names the user
 	stripDomain, stripRealm bool           // off users' names
 	peers                   []netip.Prefix // that may connect; nil: all
@@ -80,6 +81,8 @@ func (a Addr) Settings() map[string]string { return maps.Clone(a.settings) }
 //	peers=127.0.0.1,::1             the only peers that may connect, over TCP
 //	secret=WORD, secret-file=FILE   that the web server sends with each request (ajp; needed over TCP)
 //	cert=FILE, key=FILE             certificate chain and key in PEM (https); key is cert's if left out
+//	proxy-protocol=1                connections begin with the head of HAProxy's PROXY protocol, from
+//	                                peers in trust= (http, https)
 //	user-header=X-Remote-User       in which a trusted peer names the user (http, https)
 //	strip-user=domain,realm         "DOMAIN\name" and "name@REALM" are the user "name"
 //	lc-time=ru_RU, locale=ru_RU     how dates are written, as LC_TIME and trac.locale
@@ -220,7 +223,7 @@ func settingOf(option string) string {
 }
 
 // options are all there are, for messages.
-const options = "base-url, cert, env, env-parent-dir, group, index-template, key, lc-time, locale, mode, owner, peers, prefix, public, " +
+const options = "base-url, cert, env, env-parent-dir, group, index-template, key, lc-time, locale, mode, owner, peers, prefix, proxy-protocol, public, " +
 	"secret, secret-file, strip-user, template-vars, trust, user-header"
 
 func (a *Addr) parseOption(name, value string) error {
@@ -247,7 +250,7 @@ func (a *Addr) parseOption(name, value string) error {
 		a.group = value
 	case "secret", "secret-file":
 		err = a.parseSecret(name, value)
-	case "cert", "key", "user-header", "strip-user":
+	case "cert", "key", "proxy-protocol", "user-header", "strip-user":
 		err = a.parseWeb(name, value)
 	case "public":
 		a.public, err = strconv.ParseBool(value)

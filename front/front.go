@@ -107,6 +107,11 @@ func newServer(a Addr, h http.Handler, o Options) (server, error) {
 			HeaderTimeout: o.HeaderTimeout, BodyTimeout: o.BodyTimeout, IdleTimeout: o.IdleTimeout,
 			WriteTimeout: o.WriteTimeout, DrainTimeout: o.DrainTimeout,
 		}
+		if a.proxyHead {
+			// Whose headers are believed is told by who the client is, not the proxy.
+			s.Proxy = &web.ProxyTrust{Peers: a.trusted, All: a.trustAll}
+			s.Listener.TrustAll = false
+		}
 		if a.protocol == protocolHTTPS {
 			pair, err := newKeyPair(a.cert, a.key, o.Log)
 			if err != nil {

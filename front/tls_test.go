@@ -178,3 +178,43 @@ func TestBadCertificate(t *testing.T) {
 		}
 	}
 }
+
+// TestProxyProtocol: the address comes from the head, and X-Forwarded-* of a
+// visitor behind such a proxy are not believed.
+func TestProxyProtocol(t *testing.T) {
+	a, err := front.ParseAddr("http://127.0.0.1:0?proxy-protocol=1&trust=127.0.0.0/8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	at, done := make(chan string, 1), make(chan error, 1)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "%s %s", r.RemoteAddr, gateway.FromContext(r.Context()).Scheme())
+	})
+	o := front.Options{Log: slog.New(slog.DiscardHandler), Ready: func(l []net.Addr) { at <- l[0].String() }, HeaderTimeout: time.Second}
+	go func() { done <- front.Serve(ctx, h, o, a) }()
+	address := <-at
+	for head, want := range map[string]string{
+		"PROXY TCP4 192.0.2.7 192.0.2.2 5000 80\r\n": "192.0.2.7:5000 http",
+		"PROXY UNKNOWN\r\n":                          "1.2.3.4:0 https", // the proxy itself, which is trusted
+		"":                                           "",
+	} {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(c, "%sGET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 1.2.3.4\r\nConnection: close\r\n\r\n", head); err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(c) // reset, if it was refused
+		_, body, _ := strings.Cut(string(text), "\r\n\r\n")
+		if body != want {
+			t.Errorf("%q: %q, want %q", head, body, want)
+		}
+		_ = c.Close()
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

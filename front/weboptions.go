@@ -3,6 +3,7 @@ package front
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +22,13 @@ func (a *Addr) parseWeb(option, value string) error {
 		} else {
 			a.key = value
 		}
+	case "proxy-protocol":
+		if a.protocol != protocolHTTP && a.protocol != protocolHTTPS {
+			return fmt.Errorf("is for %s and %s only", protocolHTTP, protocolHTTPS)
+		}
+		var err error
+		a.proxyHead, err = strconv.ParseBool(value)
+		return err
 	case "user-header":
 		return a.parseUserHeader(value)
 	case "strip-user":
@@ -68,6 +76,10 @@ func (a *Addr) checkWeb() error {
 	switch {
 	case a.protocol == protocolHTTPS && a.cert == "":
 		return errors.New("https needs ?cert=FILE, and &key=FILE if the key is not in the same file")
+	case a.proxyHead && !a.trustAll && len(a.trusted) == 0:
+		return errors.New("proxy-protocol needs trust= as well, with the addresses of the proxies that say whose connections are")
+	case a.proxyHead && a.userHeader != "":
+		return errors.New("proxy-protocol and user-header do not go together: such a proxy passes on what visitors send")
 	case a.userHeader != "" && !a.trustAll && len(a.trusted) == 0:
 		return errors.New("user-header needs trust= as well, with the addresses of the proxies that may name a user")
 	}

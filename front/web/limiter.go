@@ -18,6 +18,7 @@ type limiter struct {
 	once   sync.Once
 	write  time.Duration
 	allow  func(net.Addr) bool
+	wrap   func(net.Conn) net.Conn // nil: as it is
 
 	mu      sync.Mutex
 	waiting bool       // a connection waits for a place, and none was idle
@@ -25,9 +26,9 @@ type limiter struct {
 	at      map[net.Conn]*list.Element
 }
 
-func newLimiter(l net.Listener, conns int, write time.Duration, allow func(net.Addr) bool) *limiter {
+func newLimiter(l net.Listener, conns int, write time.Duration, allow func(net.Addr) bool, wrap func(net.Conn) net.Conn) *limiter {
 	return &limiter{
-		Listener: l, slots: make(chan struct{}, conns), closed: make(chan struct{}), write: write, allow: allow,
+		Listener: l, slots: make(chan struct{}, conns), closed: make(chan struct{}), write: write, allow: allow, wrap: wrap,
 		idle: list.New(), at: map[net.Conn]*list.Element{},
 	}
 }
@@ -44,6 +45,9 @@ func (l *limiter) Accept() (net.Conn, error) {
 			<-l.slots
 			return nil, err
 		case l.allow(c.RemoteAddr()):
+			if l.wrap != nil {
+				c = l.wrap(c)
+			}
 			return &conn{Conn: c, l: l}, nil
 		}
 		_ = c.Close() // nobody who matters is told

@@ -50,6 +50,10 @@ type Server struct {
 	// does; nil is plain HTTP.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
+	// Proxy, if not nil, has every connection begin with the head of the PROXY
+	// protocol; peers that are not trusted with that may not connect.
+	Proxy *ProxyTrust
+
 	// Peers, if not empty, are the only TCP peers that may connect.
 	Peers []netip.Prefix
 
@@ -84,7 +88,7 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.fill()
 	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	conns := newLimiter(l, s.MaxConns, s.WriteTimeout, s.allowed)
+	conns := newLimiter(l, s.MaxConns, s.WriteTimeout, s.allowed, s.wrapper())
 	hs := &http.Server{
 		Handler:           http.HandlerFunc(s.handle),
 		ReadHeaderTimeout: s.HeaderTimeout,
@@ -122,11 +126,24 @@ const maxStreams = 100
 // allowed tells whether a peer may connect.
 func (s *serving) allowed(a net.Addr) bool {
 	c := wire.Config{Peers: s.Peers}
-	if c.Allowed(a) {
+	if c.Allowed(a) && (s.Proxy == nil || s.Proxy.believes(a)) {
 		return true
 	}
 	s.Log.Warn("web: peer is not allowed", "listener", s.Listener.Name, "peer", a.String())
 	return false
+}
+
+// wrapper is what connections are wrapped in that tell where they come from.
+func (s *serving) wrapper() func(net.Conn) net.Conn {
+	if s.Proxy == nil {
+		return nil
+	}
+	return func(c net.Conn) net.Conn {
+		peer := c.RemoteAddr().String()
+		return newProxied(c, s.HeaderTimeout, func(err error) {
+			s.Log.Warn("web: connection refused", "listener", s.Listener.Name, "peer", peer, "error", err)
+		})
+	}
 }
 
 // serving is one call of Serve.

@@ -1,0 +1,4 @@
+package web
+
+// ReadProxyHead is for the tests of the PROXY protocol's parser.
+var ReadProxyHead = readProxyHead
