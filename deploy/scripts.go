@@ -63,12 +63,17 @@ func (m mount) SendRoots() []string {
 	return []string{m.Env + "/files", m.Env + "/attachments", m.Env + "/htdocs"}
 }
 
-// where are the arguments that name the mount's environments.
+// where are the arguments that name the mount's environments, and the doctor's
+// key if there is one.
 func (m mount) where() []string {
+	args := []string{"--env-parent-dir", m.Parent}
 	if m.Env != "" {
-		return []string{"--env", m.Env}
+		args = []string{"--env", m.Env}
 	}
-	return []string{"--env-parent-dir", m.Parent}
+	if m.DoctorKeyFile != "" {
+		args = append(args, "--doctor-key-file", m.DoctorKeyFile)
+	}
+	return args
 }
 
 func (m mount) cgiScript() string {

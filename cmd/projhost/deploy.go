@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"projhost/deploy"
+	"projhost/deploy/try"
 	"projhost/templates"
 )
 
@@ -33,6 +34,7 @@ type deployFlags struct {
 	auth          string
 	write         deploy.WriteOptions
 	list          bool
+	check         bool
 }
 
 func deployCommand() *cobra.Command {
@@ -86,6 +88,7 @@ func (f *deployFlags) flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.XSendfile, "xsendfile", false, "let the web server send attachments that projhost names")
 	fs.BoolVar(&f.write.Force, "force", false, "overwrite what somebody has edited")
 	fs.BoolVar(&f.write.DryRun, "dry-run", false, "say what would be done, and do nothing")
+	fs.BoolVar(&f.check, "check", false, "then run each web server with this configuration, on a spare port and in a directory of its own, and walk through the site")
 	fs.BoolVar(&f.list, "list", false, "list servers and ways")
 }
 
@@ -150,7 +153,29 @@ func (f *deployFlags) run(ctx context.Context, dir string, out io.Writer) error 
 	for _, s := range skipped {
 		_, _ = fmt.Fprintf(out, "left out: %v\n", s)
 	}
-	return f.report(out, plans, changes, copied)
+	if err := f.report(out, plans, changes, copied); err != nil || !f.check {
+		return err
+	}
+	return f.checkAll(ctx, choices, out)
+}
+
+// checkAll runs each server that was chosen.
+func (f *deployFlags) checkAll(ctx context.Context, choices []deploy.Choice, out io.Writer) error {
+	if len(choices) == 0 {
+		return errors.New("--check needs a --server to check")
+	}
+	var errs []error
+	for _, c := range choices {
+		o := f.Options
+		o.Server, o.Way = c.Server, c.Way
+		err := checkDeploy(ctx, o, out)
+		if errors.Is(err, try.ErrNotInstalled) && slices.Contains(f.servers, allServers) {
+			_, _ = fmt.Fprintln(out, err)
+			continue
+		}
+		errs = append(errs, err)
+	}
+	return failed(errors.Join(errs...))
 }
 
 // complete makes paths absolute and reads what the flags do not say.
