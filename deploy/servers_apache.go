@@ -45,7 +45,10 @@ func apacheAJP() Way {
 	w := apacheWay("proxy_ajp", "mod_proxy_ajp", "ajp")
 	w.files = func(v *view) ([]File, error) {
 		text := "Define projhost_ajp_secret " + quoteApache(v.Secret) + "\n"
-		return []File{{Path: "secret/apache-ajp.conf", Mode: 0o600, Text: text, Secret: true}}, nil
+		return []File{
+			{Path: "secret/apache-ajp.conf", Mode: 0o600, Text: text, Secret: true},
+			{Path: secretFile, Mode: 0o600, Text: v.Secret + "\n", Secret: true}, // for projhost
+		}, nil
 	}
 	return w
 }

@@ -17,6 +17,10 @@ import (
 	"time"
 
 	"projhost/front/fcgi"
+	"projhost/front/scgi"
+	"projhost/front/uwsgi"
+	"projhost/front/web"
+	"projhost/front/wire"
 )
 
 // serverEnv makes the test binary one of the servers that are compared:
@@ -26,6 +30,9 @@ const serverEnv = "PROJHOST_BENCH_SERVER"
 // The servers that are compared.
 const (
 	ours        = "front/fcgi"
+	oursSCGI    = "front/scgi"
+	oursUWSGI   = "front/uwsgi"
+	oursHTTP    = "front/web"
 	netHTTP     = "net/http"
 	netHTTPFCGI = "net/http/fcgi"
 )
@@ -62,6 +69,12 @@ func benchServer() (was bool, err error) {
 	switch kind {
 	case ours:
 		return true, fcgi.Serve(ctx, l, h)
+	case oursSCGI:
+		return true, (&scgi.Server{Config: wire.Config{Handler: h}}).Serve(ctx, l)
+	case oursUWSGI:
+		return true, (&uwsgi.Server{Config: wire.Config{Handler: h}}).Serve(ctx, l)
+	case oursHTTP:
+		return true, (&web.Server{Handler: h}).Serve(ctx, l)
 	case netHTTP:
 		go func() { <-ctx.Done(); _ = l.Close() }()
 		s := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
@@ -84,8 +97,21 @@ func unlessStopped(ctx context.Context, err error) error {
 // backend is a server and how nginx reaches it.
 type backend struct {
 	name, socket string
-	http         bool
+	protocol     string // nginx's word for it: fastcgi, scgi, uwsgi, proxy
 	*measured
+}
+
+// protocolOf is the protocol of a server.
+func protocolOf(kind string) string {
+	switch kind {
+	case netHTTP, oursHTTP:
+		return "proxy"
+	case oursSCGI:
+		return "scgi"
+	case oursUWSGI:
+		return "uwsgi"
+	}
+	return "fastcgi"
 }
 
 // locations are nginx's for a backend: below /N/keep/ with kept connections,
@@ -98,8 +124,11 @@ func (x backend) locations(n int) (upstreams, locations string) {
 		}
 		name := fmt.Sprintf("up%d%s", n, way)
 		upstreams += fmt.Sprintf("upstream %s { server unix:%s; %s }\n", name, x.socket, keepalive)
-		pass := fmt.Sprintf(`include params; fastcgi_keep_conn %s; fastcgi_pass %s;`, keepConn, name)
-		if x.http {
+		pass := fmt.Sprintf(`include fastcgi_params; fastcgi_keep_conn %s; fastcgi_pass %s;`, keepConn, name)
+		switch x.protocol {
+		case "scgi", "uwsgi": // one request on a connection
+			pass = fmt.Sprintf(`include %s_params; %s_pass %s;`, x.protocol, x.protocol, name)
+		case "proxy":
 			pass = fmt.Sprintf(`proxy_http_version 1.1; proxy_set_header Connection "%s"; proxy_set_header Host $host; proxy_pass http://%s;`, conn, name)
 		}
 		locations += fmt.Sprintf("location /%d/%s/ { rewrite ^/[0-9]+/[a-z]+(/.*)$ $1 break; %s }\n", n, way, pass)
@@ -124,12 +153,15 @@ func benchNginx(b *testing.B, all []backend) (url string, worker int) {
 		u, l := x.locations(i)
 		upstreams, locations = upstreams+u, locations+l
 	}
-	stock, err := os.ReadFile("/etc/nginx/fastcgi_params")
-	if err != nil {
-		b.Fatal(err)
+	files := map[string]string{}
+	for _, protocol := range []string{"fastcgi", "scgi", "uwsgi"} {
+		stock, err := os.ReadFile("/etc/nginx/" + protocol + "_params")
+		if err != nil {
+			b.Fatal(err)
+		}
+		// As if the client had asked for the rewritten address.
+		files[protocol+"_params"] = strings.ReplaceAll(string(stock), "$request_uri", "$uri")
 	}
-	// As if the client had asked for the rewritten address.
-	params := strings.ReplaceAll(string(stock), "$request_uri", "$uri")
 	conf := fmt.Sprintf(`%s
 daemon off;
 worker_processes 1;
@@ -152,7 +184,8 @@ http {
 	}
 }
 `, user, dir, upstreams, address, locations)
-	for name, text := range map[string]string{"params": params, "nginx.conf": conf} {
+	files["nginx.conf"] = conf
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			b.Fatal(err)
 		}
@@ -237,8 +270,8 @@ func BenchmarkNginx(b *testing.B) {
 	}
 	dir := b.TempDir()
 	var all []backend
-	for i, kind := range []string{ours, netHTTP, netHTTPFCGI} {
-		x := backend{name: kind, socket: filepath.Join(dir, strconv.Itoa(i)), http: kind == netHTTP}
+	for i, kind := range []string{ours, netHTTP, netHTTPFCGI, oursSCGI, oursUWSGI, oursHTTP} {
+		x := backend{name: kind, socket: filepath.Join(dir, strconv.Itoa(i)), protocol: protocolOf(kind)}
 		x.measured = measure(b, exec.Command(self), serverEnv+"="+kind+" "+x.socket)
 		x.listens("unix", x.socket)
 		all = append(all, x)
@@ -267,8 +300,11 @@ func BenchmarkNginx(b *testing.B) {
 // compare adds what the servers did to the table, and how ours compares.
 func compare(b *testing.B, what string, t map[string]*tally, goals bool) {
 	b.Helper()
-	for _, name := range []string{ours, netHTTP, netHTTPFCGI} {
+	for _, name := range []string{ours, netHTTP, netHTTPFCGI, oursSCGI, oursUWSGI, oursHTTP} {
 		line(b, what+": "+name, t[name].String(), "-", true)
+	}
+	for _, name := range []string{oursSCGI, oursUWSGI, oursHTTP} {
+		line(b, what+": req/s of "+name+" against "+netHTTP, fmt.Sprintf("%.2fx", ratio(t[name], t[netHTTP])), "-", true)
 	}
 	for _, other := range []struct {
 		name  string
@@ -297,7 +333,7 @@ func BenchmarkPageBehindNginx(b *testing.B) {
 		"--listen", "fcgi+unix:"+fcgiSocket, "--listen", "http+unix:"+httpSocket))
 	p.listens("unix", fcgiSocket)
 	p.listens("unix", httpSocket)
-	all := []backend{{"FastCGI", fcgiSocket, false, p}, {"HTTP", httpSocket, true, p}}
+	all := []backend{{"FastCGI", fcgiSocket, "fastcgi", p}, {"HTTP", httpSocket, "proxy", p}}
 	url, worker := benchNginx(b, all)
 	race(b, all, url, worker, "keep/orchard", 1, 1)
 	once(b, func() {

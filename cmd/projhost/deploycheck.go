@@ -30,6 +30,9 @@ func checkDeploy(ctx context.Context, o deploy.Options, w io.Writer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
+	if err := os.Chmod(work, 0o755); err != nil { //nolint:gosec // a web server that root starts becomes another user
+		return err
+	}
 	target := doctor.Target{Insecure: true}
 	if err := ownSite(&o, work, &target); err != nil {
 		return err
@@ -83,7 +86,7 @@ func ownSite(o *deploy.Options, work string, target *doctor.Target) error {
 	o.Dir, o.RunDir, o.Address, o.Listen = filepath.Join(work, "deploy"), filepath.Join(work, "run"), port, ""
 	o.Domain = ""
 	o.Secret, o.DoctorKeyFile = rand.Text(), filepath.Join(work, "key")
-	if o.Group, err = ownGroup(); err != nil {
+	if o.Group, err = webGroup(); err != nil {
 		return err
 	}
 	target.Key = rand.Text()
@@ -126,8 +129,15 @@ func sparePort() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// ownGroup is the group of this process, which servers it starts are in as well.
-func ownGroup() (string, error) {
+// webGroup is the group that the web server is in: Debian's, if it is started by
+// root and can become that, else this process's own.
+func webGroup() (string, error) {
+	const debian = "www-data"
+	if os.Getuid() == 0 {
+		if _, err := user.LookupGroup(debian); err == nil {
+			return debian, nil
+		}
+	}
 	g, err := user.LookupGroupId(strconv.Itoa(os.Getgid()))
 	if err != nil {
 		return "", err

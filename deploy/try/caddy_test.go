@@ -9,7 +9,7 @@ func TestCaddy(t *testing.T) {
 }
 
 func TestCaddyLogin(t *testing.T) {
-	for _, way := range []string{"fastcgi"} {
+	for _, way := range []string{"fastcgi", "http"} {
 		t.Run(way, func(t *testing.T) { login(t, "caddy", way, false) })
 		t.Run(way+" everywhere", func(t *testing.T) { login(t, "caddy", way, true) })
 	}

@@ -9,7 +9,7 @@ func TestHAProxy(t *testing.T) {
 }
 
 func TestHAProxyLogin(t *testing.T) {
-	for _, way := range []string{"fastcgi"} {
+	for _, way := range []string{"fastcgi", "http"} {
 		t.Run(way, func(t *testing.T) { login(t, "haproxy", way, false) })
 		t.Run(way+" everywhere", func(t *testing.T) { login(t, "haproxy", way, true) })
 	}

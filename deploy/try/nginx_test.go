@@ -9,7 +9,7 @@ func TestNginx(t *testing.T) {
 }
 
 func TestNginxLogin(t *testing.T) {
-	for _, way := range []string{"fastcgi", "scgi", "uwsgi"} {
+	for _, way := range []string{"fastcgi", "scgi", "uwsgi", "http"} {
 		t.Run(way, func(t *testing.T) { login(t, "nginx", way, false) })
 		t.Run(way+" everywhere", func(t *testing.T) { login(t, "nginx", way, true) })
 	}
