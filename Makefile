@@ -1,6 +1,6 @@
 # Everything a person or CI does with this project. `make help` lists it.
 GO      ?= go
-TIMEOUT ?= 15m
+TIMEOUT ?= 30m
 FUZZTIME ?= 10s
 TOOLS   := $(CURDIR)/bin
 
