@@ -318,7 +318,7 @@ func TestDocumentedConfiguration(t *testing.T) {
 			})
 		}
 	}
-	if locations < 3 {
+	if locations < 2 {
 		t.Errorf("only %d locations were found in the documents", locations)
 	}
 }
