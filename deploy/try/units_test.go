@@ -1,7 +1,6 @@
 package try_test
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -106,12 +105,20 @@ func TestSysVScript(t *testing.T) {
 	k.run(3, script, "nonsense")
 }
 
-// foreground starts a program that stays, and ends it with the test.
-func (k kept) foreground(name string, args ...string) {
+// foreground starts a program that stays, and ends it with the test. It returns
+// what tells all that the program has said.
+func (k kept) foreground(name string, args ...string) (said func() string) {
 	k.Helper()
 	c := exec.Command(name, args...)
-	var out bytes.Buffer
-	c.Stdout, c.Stderr = &out, &out
+	out, err := os.Create(filepath.Join(k.TempDir(), "out"))
+	if err != nil {
+		k.Fatal(err)
+	}
+	said = func() string {
+		text, _ := os.ReadFile(out.Name())
+		return string(text)
+	}
+	c.Stdout, c.Stderr = out, out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := c.Start(); err != nil {
 		k.Fatal(err)
@@ -131,9 +138,13 @@ func (k kept) foreground(name string, args ...string) {
 		}
 		k.answers(false)
 		if k.Failed() {
-			k.Logf("%s: %s", name, out.String())
+			k.Logf("%s: %s", name, said())
+		}
+		if err := out.Close(); err != nil {
+			k.Error(err)
 		}
 	})
+	return said
 }
 
 func TestSpawnFCGI(t *testing.T) {
@@ -144,8 +155,17 @@ func TestSpawnFCGI(t *testing.T) {
 
 func TestMultiwatch(t *testing.T) {
 	k := keeps(t, strange)
-	k.foreground(filepath.Join(k.dir, "units/multiwatch/projhost.sh"))
+	said := k.foreground(filepath.Join(k.dir, "units/multiwatch/projhost.sh"))
 	k.answers(true)
+	// multiwatch tells a process to end that may not have begun to listen to
+	// signals, and does not tell it again.
+	for range 100 {
+		if strings.Count(said(), "msg=ready") == 2 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	k.Errorf("not two processes are ready:\n%s", said())
 }
 
 func TestSupervisord(t *testing.T) {
