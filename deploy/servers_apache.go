@@ -3,6 +3,7 @@ package deploy
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -76,6 +77,15 @@ func apacheHtaccess() Way {
 
 // checkApache refuses what Apache's configuration cannot say.
 func checkApache(o Options) error {
+	// Apache 2.4 falls over (a segmentation fault) if the backend of uwsgi is in
+	// a <Proxy> of a site with TLS, and does not find it otherwise by such a path.
+	if o.Way == "proxy_uwsgi" && o.TLSCert != "" {
+		for _, m := range o.Mounts {
+			if (&url.URL{Path: m.Path}).EscapedPath() != m.Path {
+				return fmt.Errorf("mount %s: mod_proxy_uwsgi cannot serve a path with blanks or letters beyond ASCII by TLS: use proxy_fcgi", m.Path)
+			}
+		}
+	}
 	for _, p := range []string{o.RunDir, o.Listen} {
 		if strings.ContainsAny(p, "|?#%*[") {
 			return fmt.Errorf("socket in %q: Apache cannot connect to one with any of |?#%%*[ in its path", p)

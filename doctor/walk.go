@@ -327,6 +327,9 @@ func (w *walker) post(ctx context.Context, kind string, body []byte, known bool)
 	}
 	r.Header.Set("Content-Type", kind)
 	r.Header.Set(Header, w.Key)
+	// A POST on a kept connection that the web server is just closing would be
+	// lost, and must not be repeated: that is no fault of the site's.
+	w.client.CloseIdleConnections()
 	a, err := w.want(r, http.StatusOK)
 	if err != nil {
 		return err
