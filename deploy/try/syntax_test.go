@@ -38,7 +38,7 @@ func TestSyntax(t *testing.T) {
 				b.write(t, "site.pem", certificate(t, "127.0.0.1"))
 				o.XSendfile, o.Auth = true, deploy.Auth{Kind: deploy.AuthBasic, Realm: strange}
 				tame(t, &o)
-				if s.Name == "lighttpd" { // Debian has its TLS in a package of its own
+				if w.Name == "proxy_uwsgi" { // by TLS it cannot have these mounts
 					o.TLSCert = ""
 				}
 				if _, err := deploy.Plan(o); err != nil {
