@@ -74,7 +74,7 @@ func benchServer() (was bool, err error) {
 	case oursUWSGI:
 		return true, (&uwsgi.Server{Config: wire.Config{Handler: h}}).Serve(ctx, l)
 	case oursHTTP:
-		return true, (&web.Server{Handler: h}).Serve(ctx, l)
+		return true, (&web.Server{Config: wire.Config{Handler: h}}).Serve(ctx, l)
 	case netHTTP:
 		go func() { <-ctx.Done(); _ = l.Close() }()
 		s := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}

@@ -23,6 +23,7 @@ import (
 
 	"projhost/front"
 	"projhost/front/gateway"
+	"projhost/front/wire"
 )
 
 // certificate writes a certificate of that name, with its key in the same file.
@@ -64,7 +65,7 @@ func serveTLS(t *testing.T, options string) string {
 		n, err := io.Copy(io.Discard, r.Body)
 		_, _ = fmt.Fprintf(w, "%s %s %s %d %v", r.Proto, v.Scheme(), v.Get("HTTPS"), n, err)
 	})
-	o := front.Options{Log: slog.New(slog.DiscardHandler), Ready: func(l []net.Addr) { at <- l[0].String() }, MaxBody: 1 << 20, HeaderTimeout: 2 * time.Second}
+	o := front.Options{Log: slog.New(slog.DiscardHandler), Ready: func(l []net.Addr) { at <- l[0].String() }, Limits: wire.Limits{MaxBody: 1 << 20, HeaderTimeout: 2 * time.Second}}
 	go func() { done <- front.Serve(ctx, h, o, a) }()
 	t.Cleanup(func() {
 		stop()
@@ -191,7 +192,7 @@ func TestProxyProtocol(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "%s %s", r.RemoteAddr, gateway.FromContext(r.Context()).Scheme())
 	})
-	o := front.Options{Log: slog.New(slog.DiscardHandler), Ready: func(l []net.Addr) { at <- l[0].String() }, HeaderTimeout: time.Second}
+	o := front.Options{Log: slog.New(slog.DiscardHandler), Ready: func(l []net.Addr) { at <- l[0].String() }, Limits: wire.Limits{HeaderTimeout: time.Second}}
 	go func() { done <- front.Serve(ctx, h, o, a) }()
 	address := <-at
 	for head, want := range map[string]string{
