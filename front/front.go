@@ -40,7 +40,8 @@ type server interface {
 }
 
 // newServer is where a protocol is added: here, and in the list of protocols.
-func newServer(a Addr, h http.Handler, o Options) (server, error) {
+// pair is the certificate of one that has one.
+func newServer(a Addr, h http.Handler, pair *keyPair, o Options) (server, error) {
 	c := wire.Config{
 		Handler: h, Listener: a.listener(), Log: o.Log, PanicLog: o.PanicLog, Peers: a.peers, Limits: o.Limits,
 	}
@@ -60,11 +61,7 @@ func newServer(a Addr, h http.Handler, o Options) (server, error) {
 			s.Proxy = &web.ProxyTrust{Peers: a.trusted, All: a.trustAll}
 			s.Listener.TrustAll = false
 		}
-		if a.protocol == protocolHTTPS {
-			pair, err := newKeyPair(a.cert, a.key, o.Log)
-			if err != nil {
-				return nil, err
-			}
+		if pair != nil {
 			s.Certificate = pair.get
 		}
 		return s, nil
@@ -104,10 +101,20 @@ func Serve(ctx context.Context, h http.Handler, o Options, addrs ...Addr) error 
 	if err != nil {
 		return err
 	}
+	sockets := &Sockets{open: open}
 	servers := make([]server, len(open))
 	at := make([]net.Addr, len(open))
 	for i, l := range open {
-		if servers[i], err = newServer(l.addr, h, o); err != nil {
+		var pair *keyPair
+		if l.addr.protocol == protocolHTTPS {
+			if pair, err = newKeyPair(l.addr.cert, l.addr.key, o.Log); err == nil {
+				sockets.pairs = append(sockets.pairs, pair)
+			}
+		}
+		if err == nil {
+			servers[i], err = newServer(l.addr, h, pair, o)
+		}
+		if err != nil {
 			closeAll(open)
 			return fmt.Errorf("%s: %w", l.addr, err)
 		}
@@ -115,7 +122,7 @@ func Serve(ctx context.Context, h http.Handler, o Options, addrs ...Addr) error 
 		o.Log.Info("listening", "listener", l.addr.String(), "protocol", l.addr.protocol, "at", at[i].String())
 	}
 	if o.Open != nil {
-		o.Open(&Sockets{open: open})
+		o.Open(sockets)
 	}
 	if o.Ready != nil {
 		o.Ready(at)

@@ -163,6 +163,44 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	until("third")
 }
 
+// TestReloadTellsWhatIsWrong: a signal reads certificates at once, and says what
+// a visitor's connection could only leave in the log.
+func TestReloadTellsWhatIsWrong(t *testing.T) {
+	pem := filepath.Join(t.TempDir(), "pair.pem")
+	certificate(t, pem, "first")
+	a, err := front.ParseAddr("https://127.0.0.1:0?cert=" + pem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	open, at, done := make(chan *front.Sockets, 1), make(chan string, 1), make(chan error, 1)
+	o := front.Options{
+		Log: slog.New(slog.DiscardHandler), Open: func(s *front.Sockets) { open <- s },
+		Ready: func(l []net.Addr) { at <- l[0].String() },
+	}
+	go func() { done <- front.Serve(ctx, http.NotFoundHandler(), o, a) }()
+	address := <-at
+	sockets := <-open
+	for _, c := range []struct{ did, wrong, name string }{{"read 1", "", "second"}, {"", "pair.pem", "second"}, {"read 1", "", "third"}} {
+		if c.wrong == "" {
+			certificate(t, pem, c.name)
+		} else if err := os.WriteFile(pem, []byte("broken"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		did, err := sockets.Reload(ctx)
+		if c.wrong == "" && (err != nil || did != c.did) || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)) {
+			t.Errorf("reload: %q, %v", did, err)
+		}
+		if _, name := getTLS(t, address, false, http.NoBody); name != c.name {
+			t.Errorf("the certificate is %q, want %q", name, c.name)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBadCertificate(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.pem")
