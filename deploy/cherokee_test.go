@@ -397,5 +397,12 @@ func TestCherokeeRefuses(t *testing.T) {
 		{"static files", "document_root = /srv/deploy/htdocs/common", "document_root = /srv/deploy/htdocs", "the server sends"},
 		{"send file", "xsendfile = 1", "xsendfile = 0", "xsendfile"},
 		{"checked files", "check_file = 0", "check_file = 1", "check_file is not 0"},
+		{"two virtual servers", "vserver!900!nick", "vserver!901!nick", "2 virtual servers"},
+		{"no document root", "vserver!900!document_root = /srv/deploy/htdocs\n", "", "needs nick and document_root"},
+		{"no host of the source", "source!900!host = /run/projhost/scgi.sock\n", "", "needs nick and host"},
+		{"default of a directory", "match = default", "match = default\nvserver!900!rule!1011!match!directory = /x", "the default rule has"},
+		{"files of nowhere", "vserver!900!rule!1022!document_root = /srv/deploy/htdocs/common\n", "", "want a document_root"},
+		{"no list of users", "vserver!900!rule!1013!auth!passwdfile = /srv/deploy/auth/users.htpasswd\n", "", "needs realm and passwdfile"},
+		{"quotation of sh", "group=www-data'", "group=www-data", "does not end"},
 	})
 }

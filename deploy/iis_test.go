@@ -292,5 +292,7 @@ func TestIISRefuses(t *testing.T) {
 		{"what begins alike", "(?:/|$)", "", "-->x/wiki"},
 		{"letters of any case", ` ignoreCase="false"`, "", "A <B>"},
 		{"special characters", "&lt;b&gt;", "&lt;b", "want {target:{env:/srv/-->"},
+		{"instruction", "<configuration>", "<?xml-stylesheet href=\"x\"?><configuration>", "no declaration"},
+		{"errors left out", `<httpErrors existingResponse="PassThrough" />`, "", "its own page"},
 	})
 }

@@ -354,5 +354,9 @@ func TestLiteSpeedRefuses(t *testing.T) {
 		{"no password", "exp:^/one/login", "exp:^/one/signin", "auth:true"},
 		{"include", "include /srv/deploy/litespeed", "include /srv/litespeed", "the file is"},
 		{"no include", "#   include ", "#   copy ", "how to include"},
+		{"name of userDB", "userDB  {", "userDB users {", "after userDB"},
+		{"variables", "autoStart               0", "autoStart               0\n  env                     TRAC_ENV=/srv/one", "not started"},
+		{"location of a program", "handler                 projhost_fastcgi_1\n", "handler                 projhost_fastcgi_1\n  location /srv\n", "belongs to type null"},
+		{"other type", "type                    null", "type                    cgi", "not what is written"},
 	})
 }

@@ -548,6 +548,12 @@ func TestModFastCGIRefuses(t *testing.T) {
 		{"users", "AuthUserFile \"/srv/deploy", "AuthUserFile \"/srv", "AuthUserFile"},
 		{"realm", "AuthName \"projhost\"", "AuthName \"other\"", "the realm is"},
 		{"sent files", "XSendFilePath \"/srv/one/files\"", "XSendFilePath \"/srv/on/files\"", "may be sent"},
+		{"quotation at the end", "\"LC_TIME=ru_RU\"\n", "\"LC_TIME=ru_RU\n", "does not end"},
+		{"site open", "</VirtualHost>\n", "", "<VirtualHost does not end"},
+		{"header of two words", "-processes 1", "-processes 1 -pass-header \"A B\"", "-pass-header"},
+		{"more than the site", "</VirtualHost>", "</VirtualHost>\nListen 81", "no virtual host"},
+		{"nothing to include", "#   Include \"", "#   Includes \"", "to be copied"},
+		{"variable besides", "SetHandler fastcgi-script\n", "SetHandler fastcgi-script\n        SetEnv TRAC_ENV /x\n", "besides the script's own"},
 		{"include", "Include \"/srv/deploy", "Include \"/srv", "to be copied"},
 	})
 	o.Way = "fastcgi_external"
