@@ -41,7 +41,7 @@ func liteKinds() map[string]map[string]string {
 // checkLiteKind checks a value. Words have nothing in them that this format
 // could take for its own.
 func checkLiteKind(kind, value string) error {
-	ok := true
+	var ok bool
 	switch {
 	case strings.ContainsAny(value, "{}\"'`$") && !strings.HasSuffix(value, "|$)"):
 		return fmt.Errorf("%q has a brace, a quote or a variable in it", value)

@@ -125,17 +125,17 @@ const hard = `a ${b} = [c]*? "d\ & <e> --- --> 'f'; #{g} %h% (i)+|j,k\`
 
 func hardSets() []hardSet {
 	base := deploy.Options{Dir: "/srv/deploy", Program: "/usr/local/bin/projhost"}
-	nested, inner, loopback, loopback6, digest, all, named := base, base, base, base, base, base, base
+	nested, inner, loopback, digest, named := base, base, base, base, base
 	nested.Mounts = []deploy.Mount{
 		{Path: "/", Parent: "/srv/trac"}, {Path: "/trac", Parent: "/srv/other"}, {Path: "/tr", Env: "/srv/tr"},
 		{Path: "/trac/one", Env: "/srv/one"}, {Path: "/trac/one/deep", Parent: "/srv/deep"}, {Path: "/a.b(c)+d", Env: "/srv/a"},
 	}
 	nested.Auth = deploy.Auth{Kind: deploy.AuthBasic}
-	all = nested
+	all := nested
 	all.Auth.All = true
 	inner.Mounts = []deploy.Mount{{Path: "/", Env: "/srv/root"}, {Path: "/one", Env: "/srv/" + hard}}
 	loopback.Mounts, loopback.Listen, loopback.LCTime = inner.Mounts, "127.0.0.1:9100", "de_DE"
-	loopback6 = loopback
+	loopback6 := loopback
 	loopback6.Listen = "[::1]:9100"
 	digest.Mounts = []deploy.Mount{{Path: "/one", Env: "/srv/one"}}
 	digest.Auth = deploy.Auth{Kind: deploy.AuthDigest, Realm: "the projects"}
