@@ -45,7 +45,11 @@ func (s *serving) handle(w http.ResponseWriter, r *http.Request) {
 		b.extend() // also for what the handler leaves unread
 		defer b.last()
 	}
-	s.guard(&response{ResponseWriter: w}, own)
+	answer := &response{ResponseWriter: w}
+	if r.ProtoMajor == 2 {
+		answer.wait = s.WriteTimeout
+	}
+	s.guard(answer, own)
 }
 
 // guard keeps a handler's panic from anything but its own request: it is logged
@@ -75,10 +79,13 @@ func (s *serving) guard(w *response, r *http.Request) {
 	s.Handler.ServeHTTP(w, r)
 }
 
-// response notes whether an answer has begun.
+// response notes whether an answer has begun. On a stream of HTTP/2 it bounds the
+// wait for the client to make room: the connection, which conn bounds, may be fine
+// while a stream is not read.
 type response struct {
 	http.ResponseWriter
 	begun bool
+	wait  time.Duration // of one piece of a stream; 0 on a connection of HTTP/1
 }
 
 var (
@@ -94,19 +101,40 @@ func (w *response) WriteHeader(code int) {
 
 func (w *response) Write(p []byte) (int, error) {
 	w.begun = true
-	return w.ResponseWriter.Write(p)
+	if w.wait == 0 {
+		return w.ResponseWriter.Write(p)
+	}
+	return inPieces(p, func(piece []byte) (int, error) {
+		w.extend()
+		return w.ResponseWriter.Write(piece)
+	})
+}
+
+// extend begins a new wait. What the last one covers is also what is sent after
+// the handler has ended.
+func (w *response) extend() {
+	if w.wait > 0 {
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.wait)) // streams have deadlines
+	}
 }
 
 // ReadFrom lets net/http copy a file as it does best.
 func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	w.begun = true
+	if w.wait > 0 {
+		return io.Copy(struct{ io.Writer }{w}, r)
+	}
 	return io.Copy(w.ResponseWriter, r)
 }
 
 // Flush sends what has been written.
-func (w *response) Flush() {
+func (w *response) Flush() { _ = w.FlushError() } // the connection's end shows elsewhere
+
+// FlushError is Flush for http.ResponseController.
+func (w *response) FlushError() error {
 	w.begun = true
-	_ = http.NewResponseController(w.ResponseWriter).Flush() // the connection's end shows elsewhere
+	w.extend()
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // Unwrap is for http.ResponseController.
