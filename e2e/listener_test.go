@@ -29,7 +29,7 @@ import (
 func pair(t *testing.T) (der []byte, cert, key string) {
 	t.Helper()
 	dir := t.TempDir()
-	text, err := os.ReadFile(certificate(t, dir))
+	text, err := os.ReadFile(testenvs.Certificate(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,6 +229,8 @@ func TestListenerCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	stays("a file that is gone", second, 3)
+	time.Sleep(1100 * time.Millisecond)
+	stays("a file that is still gone", second, 3)
 	third, cert3, key3 := pair(t)
 	replace(key, key3)
 	replace(cert, cert3)

@@ -574,7 +574,7 @@ func TestPing(t *testing.T) {
 	}
 	secure, secret, proxied, distrust := freePort(t), freePort(t), freePort(t), freePort(t)
 	listen = append(listen, "http://"+proxied+"?proxy-protocol=1&trust=127.0.0.1")
-	for _, l := range append(listen, "https://"+secure+"?cert="+certificate(t, dir), "ajp://"+secret+"?secret=hidden+word", "http://"+distrust+"?proxy-protocol=1&trust=192.0.2.1") {
+	for _, l := range append(listen, "https://"+secure+"?cert="+testenvs.Certificate(t, dir), "ajp://"+secret+"?secret=hidden+word", "http://"+distrust+"?proxy-protocol=1&trust=192.0.2.1") {
 		args = append(args, "--listen", l)
 	}
 	p := start(t, args...)
