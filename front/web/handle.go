@@ -48,6 +48,7 @@ func (s *serving) handle(w http.ResponseWriter, r *http.Request) {
 	answer := &response{ResponseWriter: w}
 	if r.ProtoMajor == 2 {
 		answer.wait = s.WriteTimeout
+		defer answer.extend() // for what is sent after the handler has ended
 	}
 	s.guard(answer, own)
 }
@@ -104,17 +105,21 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.wait == 0 {
 		return w.ResponseWriter.Write(p)
 	}
+	defer w.relax()
 	return inPieces(p, func(piece []byte) (int, error) {
 		w.extend()
 		return w.ResponseWriter.Write(piece)
 	})
 }
 
-// extend begins a new wait. What the last one covers is also what is sent after
-// the handler has ended.
-func (w *response) extend() {
+// extend begins a new wait, relax ends it: the deadline of a stream would strike
+// between two writes, too.
+func (w *response) extend() { w.deadline(time.Now().Add(w.wait)) }
+func (w *response) relax()  { w.deadline(time.Time{}) }
+
+func (w *response) deadline(t time.Time) {
 	if w.wait > 0 {
-		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.wait)) // streams have deadlines
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t) // streams have deadlines
 	}
 }
 
@@ -134,6 +139,7 @@ func (w *response) Flush() { _ = w.FlushError() } // the connection's end shows 
 func (w *response) FlushError() error {
 	w.begun = true
 	w.extend()
+	defer w.relax()
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 

@@ -310,6 +310,27 @@ func TestHTTP2SlowReader(t *testing.T) {
 	<-wrote
 }
 
+// TestHTTP2SlowHandler: the time between two writes is the handler's, not the client's.
+func TestHTTP2SlowHandler(t *testing.T) {
+	f := serveTLS(t, web.Server{WriteTimeout: short, Handler: handler(func(w http.ResponseWriter, _ *http.Request) {
+		for _, s := range []string{"a", "b", "c"} {
+			_, err := io.WriteString(w, s)
+			if s != "a" {
+				err = errors.Join(err, http.NewResponseController(w).Flush())
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			time.Sleep(3 * short)
+		}
+	})})
+	c := f.frames()
+	c.open(1, "GET", "/")
+	if got := c.answer(1); got != "200 abc" {
+		t.Error(got)
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
