@@ -465,7 +465,9 @@ func TestHTTP2Drain(t *testing.T) {
 	wiretest.Receive(t, begun)
 	wiretest.Receive(t, begun)
 	f.stop()
-	idle.closed()
+	if code := idle.closed(); code != http2.ErrCodeNo.String() {
+		t.Errorf("an idle connection was closed with %q", code)
+	}
 	g, ok := c.next().(*http2.GoAwayFrame)
 	if !ok || g.ErrCode != http2.ErrCodeNo || g.LastStreamID != 1 {
 		t.Fatalf("instead of a farewell: %v", g)
