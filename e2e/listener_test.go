@@ -443,3 +443,21 @@ func waitText(t *testing.T, browser context.Context, want string) {
 			performance.getEntriesByType("navigation")[0].nextHopProtocol + " " + (document.body.innerText.match(/Signed in as \w+|Login/) || [""])[0]`)) // fails while pages change
 	}
 }
+
+// TestListenerHandOver replaces the process under clients that share connections
+// of HTTP/2. What is repeated is what the server says it has not begun.
+func TestListenerHandOver(t *testing.T) {
+	parent := ownFile(t)
+	der, cert, key := pair(t)
+	address := freePort(t)
+	s := startService(t, program(), []string{"GORACE=atexit_sleep_ms=0"}, "--listen", "https://"+address+"?cert="+cert+"&key="+key, "--env-parent-dir", parent)
+	l := newClients(t)
+	for range 2 {
+		tr := trusting(t, der)
+		for range 3 {
+			l.client(nginxClient(&http.Client{Timeout: 30 * time.Second, Transport: tr}, "https://"+address))
+		}
+	}
+	l.during("HTTP/2", 2, 3000, s.handOver)
+	s.stop()
+}

@@ -250,6 +250,7 @@ func TestHTTP2Streams(t *testing.T) {
 // TestHTTP2Head: a head that is too large is refused, one that does not go on is
 // waited for no longer than for a connection without a request.
 func TestHTTP2Head(t *testing.T) {
+	t.Parallel()
 	f := serveTLS(t, web.Server{MaxHeaderBytes: 4 << 10, IdleTimeout: 3 * short, Handler: handler(echo)})
 	c := f.frames()
 	c.open(1, "GET", "/", slices.Repeat([]string{"x-long", strings.Repeat("~", 1<<10)}, 5)...)
@@ -312,6 +313,7 @@ func TestHTTP2SlowReader(t *testing.T) {
 
 // TestHTTP2SlowHandler: the time between two writes is the handler's, not the client's.
 func TestHTTP2SlowHandler(t *testing.T) {
+	t.Parallel()
 	f := serveTLS(t, web.Server{WriteTimeout: short, Handler: handler(func(w http.ResponseWriter, _ *http.Request) {
 		for _, s := range []string{"a", "b", "c"} {
 			_, err := io.WriteString(w, s)
@@ -445,6 +447,7 @@ func TestHTTP2IdleMakesRoom(t *testing.T) {
 // TestHTTP2Drain: at the end, streams that have begun are answered, and the client
 // is told which those are. A connection that is idle is closed.
 func TestHTTP2Drain(t *testing.T) {
+	t.Parallel()
 	begun, end := make(chan bool, 10), make(chan bool)
 	f := serveTLS(t, web.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		begun <- true
@@ -490,6 +493,7 @@ func TestHTTP2Drain(t *testing.T) {
 // TestHTTP2LastAnswer: a request that comes just after the end was asked for is
 // answered, and the client told that it was the last.
 func TestHTTP2LastAnswer(t *testing.T) {
+	t.Parallel()
 	f := serveTLS(t, web.Server{Handler: handler(echo)})
 	c := f.frames()
 	f.stop()
@@ -519,6 +523,7 @@ func TestHTTP2LastAnswer(t *testing.T) {
 
 // TestHTTP2DrainEnds: a stream that does not end in time is cancelled.
 func TestHTTP2DrainEnds(t *testing.T) {
+	t.Parallel()
 	begun, cause := make(chan bool), make(chan error, 1)
 	f := serveTLS(t, web.Server{DrainTimeout: short, Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
 		begun <- true
