@@ -40,10 +40,12 @@ func (s *serving) handle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if own.Body != nil && own.Body != http.NoBody {
-		b := &body{ReadCloser: http.MaxBytesReader(w, own.Body, s.MaxBody), rc: http.NewResponseController(w), wait: s.BodyTimeout}
+		b := &body{ReadCloser: http.MaxBytesReader(w, own.Body, s.MaxBody), rc: http.NewResponseController(w), wait: s.BodyTimeout, stream: r.ProtoMajor == 2}
 		own.Body = b
-		b.extend() // also for what the handler leaves unread
-		defer b.last()
+		if !b.stream { // of which nobody reads what the handler leaves unread
+			b.extend()
+			defer b.last()
+		}
 	}
 	answer := &response{ResponseWriter: w}
 	if r.ProtoMajor == 2 {
@@ -151,9 +153,10 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // and would take a time-out for that.
 type body struct {
 	io.ReadCloser
-	rc    *http.ResponseController
-	wait  time.Duration
-	ended bool
+	rc     *http.ResponseController
+	wait   time.Duration
+	stream bool // of HTTP/2, whose deadline would strike between two reads, too, and for good
+	ended  bool
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -163,6 +166,8 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) && !b.ended {
 		b.ended = true
+	}
+	if b.ended || b.stream {
 		b.deadline(time.Time{})
 	}
 	return n, err

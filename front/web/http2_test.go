@@ -432,6 +432,31 @@ func TestHTTP2SlowBody(t *testing.T) {
 	}
 }
 
+// TestHTTP2LateBody: the time between two reads is the handler's, not the client's.
+func TestHTTP2LateBody(t *testing.T) {
+	t.Parallel()
+	f := serveTLS(t, web.Server{BodyTimeout: short, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+		var text []byte
+		for range 2 {
+			time.Sleep(3 * short)
+			b := make([]byte, 2)
+			if _, err := io.ReadFull(r.Body, b); err != nil {
+				t.Error(err)
+			}
+			text = append(text, b...)
+		}
+		_, _ = w.Write(text)
+	})})
+	c := f.frames()
+	c.open(1, "POST", "/")
+	c.must(c.WriteData(1, false, []byte("ab")))
+	time.Sleep(4 * short) // the first read is done, the second has not begun
+	c.must(c.WriteData(1, true, []byte("cd")))
+	if got := c.answer(1); got != "200 abcd" {
+		t.Error(got)
+	}
+}
+
 // TestHTTP2IdleMakesRoom: a connection without a stream is closed for one more.
 func TestHTTP2IdleMakesRoom(t *testing.T) {
 	f := serveTLS(t, web.Server{MaxConns: 2, Handler: handler(echo)})
