@@ -450,7 +450,7 @@ func TestHTTP2LateBody(t *testing.T) {
 	c := f.frames()
 	c.open(1, "POST", "/")
 	c.must(c.WriteData(1, false, []byte("ab")))
-	time.Sleep(4 * short) // the first read is done, the second has not begun
+	time.Sleep(5 * short) // the first read is done, the second has not begun
 	c.must(c.WriteData(1, true, []byte("cd")))
 	if got := c.answer(1); got != "200 abcd" {
 		t.Error(got)
