@@ -33,7 +33,7 @@ func TestGolden(t *testing.T) {
 	update := flag.Lookup("update").Value.String() == "true"
 	for _, s := range deploy.Servers() {
 		for _, w := range s.Ways {
-			for _, kind := range []string{"root", "full", "strange"} {
+			for _, kind := range goldenKinds() {
 				name := fmt.Sprintf("%s-%s-%s.txtar", s.Name, w.Name, kind)
 				t.Run(name, func(t *testing.T) { golden(t, name, kind, s.Name, w.Name, update) })
 			}
@@ -53,6 +53,9 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// goldenKinds are the sets of options each way has a golden file for.
+func goldenKinds() []string { return []string{"root", "full", "strange"} }
+
 func golden(t *testing.T, name, kind, server, way string, update bool) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
@@ -63,12 +66,7 @@ func golden(t *testing.T, name, kind, server, way string, update bool) {
 		t.Fatal(err)
 	}
 	want := txtar.Parse(text)
-	var o deploy.Options
-	d := json.NewDecoder(bytes.NewReader(want.Comment))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&o); err != nil {
-		t.Fatal(err)
-	}
+	o := optionsIn(t, want)
 	if o.Server != server || o.Way != way {
 		t.Fatalf("the options are of %s %s", o.Server, o.Way)
 	}
@@ -82,6 +80,18 @@ func golden(t *testing.T, name, kind, server, way string, update bool) {
 	if d := cmp.Diff(string(text), string(got)); d != "" {
 		t.Errorf("%s: -want +got\n%s", name, d)
 	}
+}
+
+// optionsIn are the options in a golden file.
+func optionsIn(t *testing.T, a *txtar.Archive) deploy.Options {
+	t.Helper()
+	var o deploy.Options
+	d := json.NewDecoder(bytes.NewReader(a.Comment))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&o); err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
 // archive is the plan as a golden file, without what every server has.
@@ -138,6 +148,9 @@ func initial(t *testing.T, kind, server, way string) []byte {
 	}
 	if _, err := deploy.Plan(o); err != nil {
 		o.Mounts[0].Path, o.Auth = "/xy", deploy.Auth{}
+	}
+	if _, err := deploy.Plan(o); err != nil {
+		o.Dir = "/srv/deploy"
 	}
 	text, err := json.MarshalIndent(o, "", "  ")
 	if err != nil {

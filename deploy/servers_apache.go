@@ -86,6 +86,9 @@ func checkApache(o Options) error {
 			}
 		}
 	}
+	if strings.HasPrefix(o.Listen, "[") {
+		return fmt.Errorf("listen %q: Apache takes the bracket of an IPv6 address for a wildcard: give an IPv4 address or a socket's path", o.Listen)
+	}
 	for _, p := range []string{o.RunDir, o.Listen} {
 		if strings.ContainsAny(p, "|?#%*[") {
 			return fmt.Errorf("socket in %q: Apache cannot connect to one with any of |?#%%*[ in its path", p)

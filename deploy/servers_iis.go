@@ -23,6 +23,11 @@ func checkIIS(o Options) error {
 	case strings.HasPrefix(o.Listen, "/"):
 		return fmt.Errorf("IIS connects by TCP: give --listen an address like 127.0.0.1:8000")
 	}
+	for _, m := range o.Mounts {
+		if strings.ContainsAny(m.Path+m.Env+m.Parent, "\ufffe\uffff") {
+			return fmt.Errorf("mount %q: XML cannot say the characters U+FFFE and U+FFFF", m.Path)
+		}
+	}
 	return nil
 }
 
@@ -35,7 +40,8 @@ func quoteXML(s string) string {
 
 // commentXML makes a text fit for a comment, which may not hold "--".
 func commentXML(s string) string {
-	return strings.NewReplacer("--", "- -", "->", "- >").Replace(s)
+	s = strings.ReplaceAll(s, "--", "- -")
+	return strings.ReplaceAll(s, "--", "- -") // three in a row have left two
 }
 
 // IISRegex is a regular expression for the paths of the mount as URL Rewrite sees

@@ -14,7 +14,7 @@ func cherokeeServers() []Server {
 		{Name: "scgi", Title: "SCGI, started by Cherokee", Protocol: "scgi"},
 		{Name: "fastcgi", Title: "FastCGI, started by Cherokee", Protocol: "fcgi"},
 	} {
-		w.Template, w.Config, w.Check = "cherokee.conf.tmpl", "cherokee/"+w.Name+".conf", checkPlainLines
+		w.Template, w.Config, w.Check = "cherokee.conf.tmpl", "cherokee/"+w.Name+".conf", checkCherokee
 		w.Untested, w.Digest, w.NoTLS = true, true, true
 		ways = append(ways, w)
 	}
@@ -28,10 +28,20 @@ func litespeedServers() []Server {
 	}}}}
 }
 
-// checkPlainLines refuses what a format loses that has one value on a line and
-// no quotation.
-func checkPlainLines(o Options) error {
-	all := map[string]string{"directory": o.Dir, "password file": o.Auth.File, "realm": o.Auth.Realm, "run directory": o.RunDir}
+// checkCherokee refuses what is lost where there is one value on a line and no
+// quotation, and what Cherokee itself cannot do.
+func checkCherokee(o Options) error {
+	if !plainWord(o.Program) {
+		// It looks for the file by the first word of the command, before sh takes quotes away.
+		return fmt.Errorf("program %q: Cherokee starts none with blanks, quotes or the like in its path", o.Program)
+	}
+	if o.Auth.Kind == AuthDigest && quoteRealm(o.Auth.Realm) != o.Auth.Realm {
+		// What stands in the header would not be what stands in the list of users.
+		return fmt.Errorf("realm %q: Cherokee has no digest authentication for one with quotes or backslashes", o.Auth.Realm)
+	}
+	all := map[string]string{
+		"directory": o.Dir, "password file": o.Auth.File, "realm": o.Auth.Realm, "run directory": o.RunDir, "listen": o.Listen,
+	}
 	for _, m := range o.Mounts {
 		all["mount "+m.Path] = m.Path
 		all["directory of mount "+m.Path] = m.Env + m.Parent
@@ -46,7 +56,7 @@ func checkPlainLines(o Options) error {
 
 // checkLiteSpeed refuses what would be two words, or a brace.
 func checkLiteSpeed(o Options) error {
-	all := map[string]string{"run directory": o.RunDir, "listen": o.Listen, "password file": o.Auth.File}
+	all := map[string]string{"directory": o.Dir, "run directory": o.RunDir, "listen": o.Listen, "password file": o.Auth.File}
 	for _, m := range o.Mounts {
 		all["mount "+m.Path] = m.Path
 	}

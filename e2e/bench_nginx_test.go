@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"projhost/front/ajp"
 	"projhost/front/fcgi"
 	"projhost/front/scgi"
 	"projhost/front/uwsgi"
@@ -32,6 +34,7 @@ const (
 	ours        = "front/fcgi"
 	oursSCGI    = "front/scgi"
 	oursUWSGI   = "front/uwsgi"
+	oursAJP     = "front/ajp"
 	oursHTTP    = "front/web"
 	netHTTP     = "net/http"
 	netHTTPFCGI = "net/http/fcgi"
@@ -56,16 +59,20 @@ func benchServer() (was bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	h := http.NewServeMux()
-	for path, size := range map[string]int{"/small": smallAnswer, "/page": pageAnswer} {
-		text := []byte(strings.Repeat("x", size))
-		length := strconv.Itoa(size)
-		h.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			w.Header().Set("Content-Length", length)
-			_, _ = w.Write(text)
-		})
+	answers := map[string][]byte{}
+	for name, size := range map[string]int{"small": smallAnswer, "page": pageAnswer} {
+		answers[name] = []byte(strings.Repeat("x", size))
 	}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, ok := answers[path.Base(r.URL.Path)]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+		_, _ = w.Write(text)
+	})
 	switch kind {
 	case ours:
 		return true, fcgi.Serve(ctx, l, h)
@@ -73,8 +80,10 @@ func benchServer() (was bool, err error) {
 		return true, (&scgi.Server{Config: wire.Config{Handler: h}}).Serve(ctx, l)
 	case oursUWSGI:
 		return true, (&uwsgi.Server{Config: wire.Config{Handler: h}}).Serve(ctx, l)
+	case oursAJP:
+		return true, (&ajp.Server{Config: wire.Config{Handler: h}}).Serve(ctx, l)
 	case oursHTTP:
-		return true, (&web.Server{Handler: h}).Serve(ctx, l)
+		return true, (&web.Server{Config: wire.Config{Handler: h}}).Serve(ctx, l)
 	case netHTTP:
 		go func() { <-ctx.Done(); _ = l.Close() }()
 		s := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
@@ -192,22 +201,27 @@ http {
 	}
 	p := measure(b, exec.Command(path, "-p", dir, "-c", filepath.Join(dir, "nginx.conf")))
 	p.listens("tcp", address)
-	pid := p.cmd.Process.Pid
+	return "http://" + address, onlyChild(b, p.cmd.Process.Pid)
+}
+
+// onlyChild is a web server's one process that answers.
+func onlyChild(b *testing.B, pid int) (child int) {
+	b.Helper()
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
 		b.Fatal(err)
 	}
-	if worker, err = strconv.Atoi(strings.TrimSpace(string(children))); err != nil {
-		b.Fatalf("one worker of nginx was expected: %v", err)
+	if child, err = strconv.Atoi(strings.TrimSpace(string(children))); err != nil {
+		b.Fatalf("one process was expected: %v", err)
 	}
-	return "http://" + address, worker
+	return child
 }
 
 // tally are the rounds of one backend.
 type tally struct {
 	rates      []float64
 	requests   int
-	cpu, front time.Duration // of the backend and of nginx, in all rounds
+	cpu, front time.Duration // of the backend and of the web server, in all rounds
 }
 
 func (t *tally) each(d time.Duration) time.Duration { return d / time.Duration(max(t.requests, 1)) }
@@ -219,12 +233,12 @@ func (t *tally) String() string {
 	for _, r := range rates {
 		best = max(best, r)
 	}
-	return fmt.Sprintf("%s best, %s median req/s; CPU %s + nginx %s", thousands(best), thousands(median(rates)), micros(t.each(t.cpu)), micros(t.each(t.front)))
+	return fmt.Sprintf("%s best, %s median req/s; CPU %s + web server %s", thousands(best), thousands(median(rates)), micros(t.each(t.cpu)), micros(t.each(t.front)))
 }
 
 // against compares the processor time of a request with another backend's.
 func (t *tally) against(o *tally) string {
-	return fmt.Sprintf("%.2fx, %.2fx with nginx's", float64(t.each(t.cpu))/float64(o.each(o.cpu)), float64(t.each(t.cpu+t.front))/float64(o.each(o.cpu+o.front)))
+	return fmt.Sprintf("%.2fx, %.2fx with the web server's", float64(t.each(t.cpu))/float64(o.each(o.cpu)), float64(t.each(t.cpu+t.front))/float64(o.each(o.cpu+o.front)))
 }
 
 // race sends load to each backend in turn, as often as there are rounds, each
@@ -261,21 +275,31 @@ func ratio(one, other *tally) float64 {
 	return median(all)
 }
 
-// BenchmarkNginx compares our FastCGI server with net/http and net/http/fcgi
-// behind the same nginx.
-func BenchmarkNginx(b *testing.B) {
+// behindNginx are the servers that are compared there.
+func behindNginx() []string {
+	return []string{ours, netHTTP, netHTTPFCGI, oursSCGI, oursUWSGI, oursHTTP}
+}
+
+// benchBackends starts servers, with sockets in dir.
+func benchBackends(b *testing.B, dir string, kinds []string) (all []backend) {
+	b.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
 	}
-	dir := b.TempDir()
-	var all []backend
-	for i, kind := range []string{ours, netHTTP, netHTTPFCGI, oursSCGI, oursUWSGI, oursHTTP} {
+	for i, kind := range kinds {
 		x := backend{name: kind, socket: filepath.Join(dir, strconv.Itoa(i)), protocol: protocolOf(kind)}
 		x.measured = measure(b, exec.Command(self), serverEnv+"="+kind+" "+x.socket)
 		x.listens("unix", x.socket)
 		all = append(all, x)
 	}
+	return all
+}
+
+// BenchmarkNginx compares our FastCGI server with net/http and net/http/fcgi
+// behind the same nginx.
+func BenchmarkNginx(b *testing.B) {
+	all := benchBackends(b, b.TempDir(), behindNginx())
 	url, worker := benchNginx(b, all)
 	for _, c := range []struct {
 		what, path      string
@@ -300,7 +324,7 @@ func BenchmarkNginx(b *testing.B) {
 // compare adds what the servers did to the table, and how ours compares.
 func compare(b *testing.B, what string, t map[string]*tally, goals bool) {
 	b.Helper()
-	for _, name := range []string{ours, netHTTP, netHTTPFCGI, oursSCGI, oursUWSGI, oursHTTP} {
+	for _, name := range behindNginx() {
 		line(b, what+": "+name, t[name].String(), "-", true)
 	}
 	for _, name := range []string{oursSCGI, oursUWSGI, oursHTTP} {

@@ -205,6 +205,9 @@ func (l *clients) during(what string, times int, requests int64, do func()) {
 	}
 }
 
+// handOverRequests is how many are asked in each test.
+const handOverRequests = 20_000
+
 // kinds are the requests of the load: most are small, so that there are many.
 func kinds(n int) (method, path, want string, status int) {
 	switch n % 16 {
@@ -264,7 +267,7 @@ func TestHandOverBehindNginx(t *testing.T) {
 		t.Cleanup(client.CloseIdleConnections)
 		l.client(nginxClient(client, url))
 	}
-	l.during("nginx, FastCGI", 4, 11000, s.handOver)
+	l.during("nginx, FastCGI", 4, handOverRequests, s.handOver)
 	s.stop()
 	if _, err := os.Lstat(socket); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is still there: %v", err)
@@ -284,7 +287,7 @@ func TestHandOverHTTP(t *testing.T) {
 		t.Cleanup(c.close)
 		l.client(c.ask)
 	}
-	l.during("HTTP", 4, 11000, s.handOver)
+	l.during("HTTP", 4, handOverRequests, s.handOver)
 	s.stop()
 }
 

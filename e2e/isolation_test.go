@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,12 +39,14 @@ const (
 // isolated is a host whose every environment has a canary of its own in its
 // pages, its footer, its static files and its settings.
 type isolated struct {
-	parent, socket string
-	names          []string
+	parent  string
+	names   []string
+	handler http.Handler
+	socket  string // of TestIsolation
 }
 
 func newIsolated(t *testing.T) *isolated {
-	x := &isolated{parent: testenvs.Parent(t), socket: filepath.Join(t.TempDir(), "s")}
+	x := &isolated{parent: testenvs.Parent(t)}
 	for i := range isolationEnvs {
 		x.names = append(x.names, fmt.Sprintf("env-%03d-é", i))
 	}
@@ -62,10 +65,16 @@ func newIsolated(t *testing.T) *isolated {
 	}
 	wg.Wait()
 	r := testenvs.Registry(t, x.parent, envs.Options{MaxOpen: isolationOpen, MaxQueue: 1000, QueueWait: 20 * time.Second})
-	h := dispatch.New(dispatch.Options{
+	x.handler = dispatch.New(dispatch.Options{
 		Registry: r, Site: project.NewSite(account.Module{}, chrome.Module{}, wiki.Module{}),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
+	return x
+}
+
+// serve has FastCGI spoken on a socket.
+func (x *isolated) serve(t *testing.T) {
+	x.socket = filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", x.socket)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +82,7 @@ func newIsolated(t *testing.T) *isolated {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() {
-		s := &fcgi.Server{Config: wire.Config{Handler: h, Listener: gateway.Listener{Name: "test"}, Log: slog.New(slog.DiscardHandler)}}
+		s := &fcgi.Server{Config: wire.Config{Handler: x.handler, Listener: gateway.Listener{Name: "test"}, Log: slog.New(slog.DiscardHandler)}}
 		served <- s.Serve(ctx, l)
 	}()
 	t.Cleanup(func() {
@@ -82,7 +91,6 @@ func newIsolated(t *testing.T) *isolated {
 			t.Errorf("serving: %v", err)
 		}
 	})
-	return x
 }
 
 // question is a page of an environment and how to tell that the answer is right.
@@ -157,6 +165,7 @@ func (q question) check(a answer) error {
 // each answer must be of its own project and of no other.
 func TestIsolation(t *testing.T) {
 	x := newIsolated(t)
+	x.serve(t)
 	done := make(chan struct{})
 	var touching sync.WaitGroup
 	touching.Go(func() { x.changeSettings(t, done) })

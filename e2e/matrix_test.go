@@ -267,7 +267,7 @@ func answersAgain(t *testing.T, restarted string, target doctor.Target) {
 }
 
 // shortDir is a temporary directory whose path leaves room for a socket's name.
-func shortDir(t *testing.T) string {
+func shortDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "m")
 	if err != nil {

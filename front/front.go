@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"projhost/front/ajp"
 	"projhost/front/fcgi"
@@ -24,20 +23,7 @@ import (
 	"projhost/front/wire"
 )
 
-// What the zero values of Options mean, and the defaults of flags.
-const (
-	DefaultMaxBody       = 256 << 20
-	DefaultMaxConns      = 1024
-	DefaultMaxRequests   = 1024
-	DefaultHeaderTimeout = 10 * time.Second
-	DefaultBodyTimeout   = time.Minute
-	DefaultIdleTimeout   = 5 * time.Minute
-	DefaultWriteTimeout  = time.Minute
-	DefaultDrainTimeout  = 20 * time.Second
-)
-
-// Options bound what front ends take, each listener for itself. The zero value
-// of a field means its default; a negative MaxBody or duration is no limit.
+// Options are what all listeners have in common.
 type Options struct {
 	Log      *slog.Logger                               // nil: slog.Default()
 	PanicLog func(r *http.Request, v any, stack []byte) // told of a handler's panic instead of Log
@@ -45,36 +31,7 @@ type Options struct {
 	Open     func(*Sockets)                             // called once, before Ready, with the sockets to pass on some day
 	Ready    func(addrs []net.Addr)                     // called once, when all listeners can be connected to
 
-	MaxBody     int64 // bytes of a request's body
-	MaxConns    int   // connections
-	MaxRequests int   // requests at a time
-
-	HeaderTimeout time.Duration // for a request's head, or its parameters, to arrive
-	BodyTimeout   time.Duration // without a byte of a body that is outstanding
-	IdleTimeout   time.Duration // of a kept connection without a request
-	WriteTimeout  time.Duration // of one write to the peer
-	DrainTimeout  time.Duration // for requests to end, after the end of Serve's context
-}
-
-// fill puts the defaults in, so that all protocols have the same.
-func (o *Options) fill() {
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	orDefault(&o.MaxBody, DefaultMaxBody)
-	orDefault(&o.MaxConns, DefaultMaxConns)
-	orDefault(&o.MaxRequests, DefaultMaxRequests)
-	orDefault(&o.HeaderTimeout, DefaultHeaderTimeout)
-	orDefault(&o.BodyTimeout, DefaultBodyTimeout)
-	orDefault(&o.IdleTimeout, DefaultIdleTimeout)
-	orDefault(&o.WriteTimeout, DefaultWriteTimeout)
-	orDefault(&o.DrainTimeout, DefaultDrainTimeout)
-}
-
-func orDefault[T ~int | ~int64](n *T, def T) {
-	if *n == 0 {
-		*n = def
-	}
+	wire.Limits // of each listener
 }
 
 // server is what a protocol's package has: it closes l, and drains when ctx ends.
@@ -83,13 +40,10 @@ type server interface {
 }
 
 // newServer is where a protocol is added: here, and in the list of protocols.
-func newServer(a Addr, h http.Handler, o Options) (server, error) {
-	l := a.listener()
+// pair is the certificate of one that has one.
+func newServer(a Addr, h http.Handler, pair *keyPair, o Options) (server, error) {
 	c := wire.Config{
-		Handler: h, Listener: l, Log: o.Log, PanicLog: o.PanicLog, Peers: a.peers,
-		MaxConns: o.MaxConns, MaxRequests: o.MaxRequests, MaxBody: o.MaxBody,
-		HeaderTimeout: o.HeaderTimeout, BodyTimeout: o.BodyTimeout, IdleTimeout: o.IdleTimeout,
-		WriteTimeout: o.WriteTimeout, DrainTimeout: o.DrainTimeout,
+		Handler: h, Listener: a.listener(), Log: o.Log, PanicLog: o.PanicLog, Peers: a.peers, Limits: o.Limits,
 	}
 	switch a.protocol {
 	case protocolFCGI:
@@ -101,22 +55,13 @@ func newServer(a Addr, h http.Handler, o Options) (server, error) {
 	case protocolAJP:
 		return &ajp.Server{Config: c, Secret: a.secret}, nil
 	case protocolHTTP, protocolHTTPS:
-		s := &web.Server{
-			Handler: h, Listener: l, Log: o.Log, PanicLog: o.PanicLog, Peers: a.peers,
-			MaxConns: o.MaxConns, MaxRequests: o.MaxRequests, MaxBody: o.MaxBody,
-			HeaderTimeout: o.HeaderTimeout, BodyTimeout: o.BodyTimeout, IdleTimeout: o.IdleTimeout,
-			WriteTimeout: o.WriteTimeout, DrainTimeout: o.DrainTimeout,
-		}
+		s := &web.Server{Config: c}
 		if a.proxyHead {
 			// Whose headers are believed is told by who the client is, not the proxy.
 			s.Proxy = &web.ProxyTrust{Peers: a.trusted, All: a.trustAll}
 			s.Listener.TrustAll = false
 		}
-		if a.protocol == protocolHTTPS {
-			pair, err := newKeyPair(a.cert, a.key, o.Log)
-			if err != nil {
-				return nil, err
-			}
+		if pair != nil {
 			s.Certificate = pair.get
 		}
 		return s, nil
@@ -149,15 +94,27 @@ func Serve(ctx context.Context, h http.Handler, o Options, addrs ...Addr) error 
 	if len(addrs) == 0 {
 		return errors.New("no address to listen on")
 	}
-	o.fill()
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	open, err := listenAll(ctx, addrs, o.Former)
 	if err != nil {
 		return err
 	}
+	sockets := &Sockets{open: open}
 	servers := make([]server, len(open))
 	at := make([]net.Addr, len(open))
 	for i, l := range open {
-		if servers[i], err = newServer(l.addr, h, o); err != nil {
+		var pair *keyPair
+		if l.addr.protocol == protocolHTTPS {
+			if pair, err = newKeyPair(l.addr.cert, l.addr.key, o.Log); err == nil {
+				sockets.pairs = append(sockets.pairs, pair)
+			}
+		}
+		if err == nil {
+			servers[i], err = newServer(l.addr, h, pair, o)
+		}
+		if err != nil {
 			closeAll(open)
 			return fmt.Errorf("%s: %w", l.addr, err)
 		}
@@ -165,7 +122,7 @@ func Serve(ctx context.Context, h http.Handler, o Options, addrs ...Addr) error 
 		o.Log.Info("listening", "listener", l.addr.String(), "protocol", l.addr.protocol, "at", at[i].String())
 	}
 	if o.Open != nil {
-		o.Open(&Sockets{open: open})
+		o.Open(sockets)
 	}
 	if o.Ready != nil {
 		o.Ready(at)

@@ -1,6 +1,8 @@
 package front
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -21,8 +23,23 @@ type Passed struct {
 func (p Passed) Close() error { return unix.Close(p.FD) }
 
 // Sockets are the listening sockets of a Serve, for a process that takes them
-// over.
-type Sockets struct{ open []listening }
+// over, and what they are served with.
+type Sockets struct {
+	open  []listening
+	pairs []*keyPair
+}
+
+// Reload reads the certificates again, be their files changed or not, and says
+// what it did, "" for nothing. One that cannot be read leaves the former in force.
+func (s *Sockets) Reload(context.Context) (did string, err error) {
+	for _, k := range s.pairs {
+		err = errors.Join(err, k.reload())
+	}
+	if len(s.pairs) > 0 {
+		did = fmt.Sprintf("read %d", len(s.pairs))
+	}
+	return did, err
+}
 
 // descriptor is what net's listeners have.
 type descriptor interface {

@@ -15,8 +15,8 @@ import (
 // certificateRest is how often, at most, a certificate's files are looked at.
 const certificateRest = time.Second
 
-// keyPair is a certificate that is read again when its files change: a renewal
-// needs no signal. A pair that cannot be read leaves the former one in force.
+// keyPair is a certificate that is read again when its files change, so that a
+// renewal needs no signal, and by a signal, which tells what is wrong. A pair that cannot be read leaves the former one in force.
 type keyPair struct {
 	cert, key string
 	log       *slog.Logger
@@ -37,13 +37,7 @@ func newKeyPair(cert, key string, log *slog.Logger) (*keyPair, error) {
 	if err != nil {
 		return nil, err
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("certificate %s with key %s: %w", cert, key, err)
-	}
-	k.current, k.stamps = &pair, stamps
-	k.warn()
-	return k, nil
+	return k, k.read(stamps)
 }
 
 // warn tells of a key that everybody on the machine can read.
@@ -94,13 +88,32 @@ func (k *keyPair) refresh() {
 	if stamps == k.stamps {
 		return
 	}
-	k.stamps = stamps
-	pair, err := tls.LoadX509KeyPair(k.cert, k.key)
-	if err != nil {
+	if err := k.read(stamps); err != nil {
 		k.log.Error("the certificate cannot be read again, the former one stays in force", "file", k.cert, "error", err)
 		return
 	}
-	k.current = &pair
 	k.log.Info("the certificate was read again", "file", k.cert)
+}
+
+// read takes the files as they are; if that fails, the former pair stays.
+func (k *keyPair) read(stamps [2]stamp.Stamp) error {
+	k.stamps = stamps
+	pair, err := tls.LoadX509KeyPair(k.cert, k.key)
+	if err != nil {
+		return fmt.Errorf("certificate %s with key %s: %w", k.cert, k.key, err)
+	}
+	k.current = &pair
 	k.warn()
+	return nil
+}
+
+// reload reads the files whether they have changed or not.
+func (k *keyPair) reload() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	stamps, err := k.stampFiles()
+	if err != nil {
+		return err
+	}
+	return k.read(stamps)
 }

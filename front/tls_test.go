@@ -23,6 +23,7 @@ import (
 
 	"projhost/front"
 	"projhost/front/gateway"
+	"projhost/front/wire"
 )
 
 // certificate writes a certificate of that name, with its key in the same file.
@@ -64,7 +65,7 @@ func serveTLS(t *testing.T, options string) string {
 		n, err := io.Copy(io.Discard, r.Body)
 		_, _ = fmt.Fprintf(w, "%s %s %s %d %v", r.Proto, v.Scheme(), v.Get("HTTPS"), n, err)
 	})
-	o := front.Options{Log: slog.New(slog.DiscardHandler), Ready: func(l []net.Addr) { at <- l[0].String() }, MaxBody: 1 << 20, HeaderTimeout: 2 * time.Second}
+	o := front.Options{Log: slog.New(slog.DiscardHandler), Ready: func(l []net.Addr) { at <- l[0].String() }, Limits: wire.Limits{MaxBody: 1 << 20, HeaderTimeout: 2 * time.Second}}
 	go func() { done <- front.Serve(ctx, h, o, a) }()
 	t.Cleanup(func() {
 		stop()
@@ -162,6 +163,44 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	until("third")
 }
 
+// TestReloadTellsWhatIsWrong: a signal reads certificates at once, and says what
+// a visitor's connection could only leave in the log.
+func TestReloadTellsWhatIsWrong(t *testing.T) {
+	pem := filepath.Join(t.TempDir(), "pair.pem")
+	certificate(t, pem, "first")
+	a, err := front.ParseAddr("https://127.0.0.1:0?cert=" + pem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	open, at, done := make(chan *front.Sockets, 1), make(chan string, 1), make(chan error, 1)
+	o := front.Options{
+		Log: slog.New(slog.DiscardHandler), Open: func(s *front.Sockets) { open <- s },
+		Ready: func(l []net.Addr) { at <- l[0].String() },
+	}
+	go func() { done <- front.Serve(ctx, http.NotFoundHandler(), o, a) }()
+	address := <-at
+	sockets := <-open
+	for _, c := range []struct{ did, wrong, name string }{{"read 1", "", "second"}, {"", "pair.pem", "second"}, {"read 1", "", "third"}} {
+		if c.wrong == "" {
+			certificate(t, pem, c.name)
+		} else if err := os.WriteFile(pem, []byte("broken"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		did, err := sockets.Reload(ctx)
+		if c.wrong == "" && (err != nil || did != c.did) || c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)) {
+			t.Errorf("reload: %q, %v", did, err)
+		}
+		if _, name := getTLS(t, address, false, http.NoBody); name != c.name {
+			t.Errorf("the certificate is %q, want %q", name, c.name)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBadCertificate(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.pem")
@@ -191,7 +230,7 @@ func TestProxyProtocol(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "%s %s", r.RemoteAddr, gateway.FromContext(r.Context()).Scheme())
 	})
-	o := front.Options{Log: slog.New(slog.DiscardHandler), Ready: func(l []net.Addr) { at <- l[0].String() }, HeaderTimeout: time.Second}
+	o := front.Options{Log: slog.New(slog.DiscardHandler), Ready: func(l []net.Addr) { at <- l[0].String() }, Limits: wire.Limits{HeaderTimeout: time.Second}}
 	go func() { done <- front.Serve(ctx, h, o, a) }()
 	address := <-at
 	for head, want := range map[string]string{

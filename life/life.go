@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -41,7 +42,7 @@ type Options struct {
 	Log     *slog.Logger // nil: slog.Default()
 	LogFile *LogFile     // reopened by SIGUSR1 and SIGHUP; nil: there is none
 	PIDFile string       // path of a file with the process's number; "": none
-	Reload  []Step       // done in this order by SIGHUP, after the log file
+	Reload  []Step       // done in this order by SIGHUP, after the log file and before the certificates
 
 	// Probe fails, or does not return, if the process does not answer requests
 	// any more. It is called for the service manager's watchdog.
@@ -96,7 +97,8 @@ func New(o Options) *Process {
 	return p
 }
 
-// Open notes the sockets that may be handed over; it is for front.Options.Open.
+// Open notes the sockets that may be handed over, and whose certificates SIGHUP
+// has read again; it is for front.Options.Open.
 func (p *Process) Open(s *front.Sockets) { p.sockets = s }
 
 // Ready tells everybody who wants to know that requests are answered: a former
@@ -235,7 +237,15 @@ func (p *Process) reload(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, reloadTime)
 	defer cancel()
 	failures := 0
-	for _, s := range p.o.Reload {
+	steps := p.o.Reload
+	select {
+	case <-p.ready:
+		if p.sockets != nil {
+			steps = append(slices.Clone(steps), Step{"certificates", p.sockets.Reload})
+		}
+	default: // they are just being read
+	}
+	for _, s := range steps {
 		did, err := s.Do(ctx)
 		switch {
 		case err != nil:

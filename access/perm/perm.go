@@ -173,16 +173,6 @@ func (t *table) isAt(generation int64) bool {
 	return t.generation == generation
 }
 
-func readRows(tx *db.Tx) (map[string][]string, error) {
-	rows := make(map[string][]string)
-	err := tx.Each(func(row db.Row) error {
-		subject := row.Text(0)
-		rows[subject] = append(rows[subject], row.Text(1))
-		return nil
-	}, "SELECT username, action FROM permission")
-	return rows, err
-}
-
 // expand follows groups: everybody is in "anonymous", whoever has logged in is
 // in "authenticated" too. An entry in capitals is an action, any other a group.
 func (t *table) expand(u auth.User) actions {

@@ -6,81 +6,86 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"projhost/admin"
 )
-
-// exitAdmin is trac-admin's exit code for every error it reports.
-const exitAdmin = 2
-
-// adminCommands are trac-admin's.
-func adminCommands() []string {
-	return []string{
-		"attachment", "changeset", "component", "config", "convert_db", "deploy", "help", "hotcopy", "initdb", "initenv", "milestone", "permission",
-		"priority", "repository", "resolution", "session", "severity", "ticket", "ticket_type", "upgrade", "version", "wiki",
-	}
-}
 
 func adminCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "admin ENV COMMAND [ARG...]",
-		Short: "Trac's trac-admin: of its commands, deploy",
+		Short: "Trac's trac-admin: one environment's settings and data",
 		Long: `Admin takes trac-admin's command lines: an environment, a command, its arguments.
+Tables are written as JSON with --json before the environment.
 
-  projhost admin ENV deploy DIR    as "projhost deploy DIR --env ENV", with its flags
-
+` + adminHelp() + `
 An error is said as trac-admin says it, and the exit code is 2.`,
 		DisableFlagParsing: true,
 		RunE: func(c *cobra.Command, args []string) error {
+			console := &admin.Console{In: c.InOrStdin(), Out: c.OutOrStdout()}
+			if len(args) > 0 && args[0] == "--json" {
+				console.JSON, args = true, args[1:]
+			}
 			if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
 				return c.Help()
 			}
-			err := admin(c.Context(), args, c.OutOrStdout())
-			if err == nil || errors.Is(err, errQuiet) {
+			err := runAdmin(c.Context(), console, args)
+			switch {
+			case err == nil || errors.Is(err, errQuiet):
 				return err
+			case errors.Is(err, admin.ErrPartial):
+				_, _ = fmt.Fprintln(c.ErrOrStderr(), "Error: "+err.Error())
+				return exitCode(admin.ExitPartial)
 			}
 			_, _ = fmt.Fprintln(c.ErrOrStderr(), "Error: "+firstLine(err))
-			return exitCode(exitAdmin)
+			return exitCode(admin.ExitFailed)
 		},
 	}
 }
 
-// admin runs one command on the environment args[0].
-func admin(ctx context.Context, args []string, out io.Writer) error {
-	env, err := filepath.Abs(args[0])
-	if err != nil {
+// adminHelp lists the commands.
+func adminHelp() string {
+	text := ""
+	for _, c := range adminCommands() {
+		text += fmt.Sprintf("  %-44s %s\n", c.Usage(), c.Help)
+	}
+	return text
+}
+
+// adminCommands are admin's, and deploy, which is a command of this program's too.
+func adminCommands() []admin.Command {
+	return admin.Commands(admin.Command{
+		Name: "deploy", Args: "DIR", Help: "Write what web servers need, as \"projhost deploy DIR --env ENV\", with its flags.",
+		Flags: true, Needs: admin.Directory, Run: adminDeploy,
+	})
+}
+
+// runAdmin runs one command on the environment args[0].
+func runAdmin(ctx context.Context, c *admin.Console, args []string) (err error) {
+	if c.Dir, err = filepath.Abs(args[0]); err != nil {
 		return err
 	}
-	if len(args) == 1 {
-		return errors.New("commands cannot be typed in yet: give one, as in \"projhost admin ENV deploy DIR\"")
-	}
-	name, rest := args[1], args[2:]
-	if !slices.Contains(adminCommands(), name) {
-		return fmt.Errorf("%s: command not found", name)
-	}
-	if name != "deploy" {
-		return fmt.Errorf("%s: not available yet", name)
-	}
-	if !isEnvironment(env) {
-		return fmt.Errorf("no Trac environment found at %s: it has no file VERSION", env)
-	}
-	f := deployFlags{envs: []string{env}}
+	defer c.Close()
+	return admin.Run(ctx, c, adminCommands(), args[1:])
+}
+
+func adminDeploy(ctx context.Context, c *admin.Console, args []string) error {
+	f := deployFlags{envs: []string{c.Dir}}
 	fs := pflag.NewFlagSet("deploy", pflag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	f.flags(fs)
-	err = fs.Parse(rest)
+	err := fs.Parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		_, err := fmt.Fprintf(out, "deploy DIR\n\n    Write what web servers need into DIR, and static files\n\n%s", fs.FlagUsages())
-		return err
+		return c.Printf("deploy DIR\n\n    Write what web servers need into DIR, and static files\n\n%s", fs.FlagUsages())
 	case err != nil:
 		return err
 	case f.list:
-		return listServers(out)
+		return listServers(c.Out)
 	case fs.NArg() != 1:
 		return errors.New("invalid arguments: deploy DIR")
 	}
-	return f.run(ctx, fs.Arg(0), out)
+	return f.run(ctx, fs.Arg(0), c.Out)
 }

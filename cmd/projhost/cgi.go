@@ -65,7 +65,7 @@ func (f *hostFlags) cgi(ctx context.Context, stdin io.Reader, stdout, stderr io.
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		})
 	}
-	cfg := wire.Config{Handler: h, MaxBody: int64(f.limits.maxBody), Log: slog.New(slog.NewTextHandler(stderr, nil))}
+	cfg := wire.Config{Handler: h, Limits: wire.Limits{MaxBody: int64(f.limits.maxBody)}, Log: slog.New(slog.NewTextHandler(stderr, nil))}
 	cfg.Listener.Name = "cgi"
 	serr := cgi.Serve(ctx, cfg, os.Environ(), stdin, stdout)
 	if end != nil {

@@ -18,6 +18,7 @@ import (
 	"projhost/dispatch"
 	"projhost/envs"
 	"projhost/front"
+	"projhost/front/wire"
 	"projhost/life"
 )
 
@@ -107,7 +108,7 @@ func (f *hostFlags) process(listen []string, host *dispatch.Host, reload []life.
 	}
 	return life.New(life.Options{
 		Log: log, LogFile: file, PIDFile: f.life.pidFile, Reload: reload,
-		Probe: host.Probe, Draining: func() { host.SetReady(false) }, EndTime: cmp.Or(f.limits.drain, front.DefaultDrainTimeout) + closeTime + drainSlack,
+		Probe: host.Probe, Draining: func() { host.SetReady(false) }, EndTime: cmp.Or(f.limits.drain, wire.DefaultDrainTimeout) + closeTime + drainSlack,
 		Spawned: slices.ContainsFunc(listen, func(s string) bool { return strings.Contains(s, "+fd:0") }),
 		Program: program, Heir: heir, Handover: f.life.handover,
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"projhost/admin"
 	"projhost/envs"
 )
 
@@ -45,7 +46,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"list", "/nosuch"}, exitFailure},
 		{[]string{"check", "/nosuch"}, exitFailure},
 		{[]string{"deploy", "/nosuch"}, exitUsage},
-		{[]string{"admin", "/nosuch", "ticket"}, exitAdmin},
+		{[]string{"admin", "/nosuch", "ticket"}, admin.ExitFailed},
 	} {
 		if got := run(t.Context(), c.args, io.Discard, io.Discard); got != c.want {
 			t.Errorf("%v: exit code %d, want %d", c.args, got, c.want)

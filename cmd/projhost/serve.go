@@ -17,6 +17,7 @@ import (
 
 	"projhost/dispatch"
 	"projhost/front"
+	"projhost/front/wire"
 	"projhost/life"
 )
 
@@ -79,13 +80,13 @@ type limitFlags struct {
 }
 
 func (l *limitFlags) flags(fs *pflag.FlagSet) {
-	l.maxBody = front.DefaultMaxBody
+	l.maxBody = wire.DefaultMaxBody
 	fs.Var(&l.maxBody, "max-body", "bytes of a request body, as 64MB")
-	fs.IntVar(&l.maxConns, "max-conns", front.DefaultMaxConns, "connections on each listener")
-	fs.IntVar(&l.maxRequests, "max-requests", front.DefaultMaxRequests, "requests at once on each listener")
-	fs.DurationVar(&l.header, "header-timeout", front.DefaultHeaderTimeout, "how long the head of a request may take to arrive")
-	fs.DurationVar(&l.idle, "idle-timeout", front.DefaultIdleTimeout, "how long a kept connection may be silent")
-	fs.DurationVar(&l.drain, "drain-timeout", front.DefaultDrainTimeout, "how long running requests may take to end after SIGTERM")
+	fs.IntVar(&l.maxConns, "max-conns", wire.DefaultMaxConns, "connections on each listener")
+	fs.IntVar(&l.maxRequests, "max-requests", wire.DefaultMaxRequests, "requests at once on each listener")
+	fs.DurationVar(&l.header, "header-timeout", wire.DefaultHeaderTimeout, "how long the head of a request may take to arrive")
+	fs.DurationVar(&l.idle, "idle-timeout", wire.DefaultIdleTimeout, "how long a kept connection may be silent")
+	fs.DurationVar(&l.drain, "drain-timeout", wire.DefaultDrainTimeout, "how long running requests may take to end after SIGTERM")
 	fs.DurationVar(&l.request, "request-timeout", dispatch.DefaultRequestTimeout, "how long one request may take")
 }
 
@@ -199,7 +200,10 @@ func (f *hostFlags) sites(listen []string, named map[string]string) (addrs []fro
 
 func (l *limitFlags) options(log *slog.Logger) front.Options {
 	return front.Options{
-		Log: log, MaxBody: int64(l.maxBody), MaxConns: l.maxConns, MaxRequests: l.maxRequests,
-		HeaderTimeout: l.header, IdleTimeout: l.idle, DrainTimeout: l.drain,
+		Log: log,
+		Limits: wire.Limits{
+			MaxBody: int64(l.maxBody), MaxConns: l.maxConns, MaxRequests: l.maxRequests,
+			HeaderTimeout: l.header, IdleTimeout: l.idle, DrainTimeout: l.drain,
+		},
 	}
 }

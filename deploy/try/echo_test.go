@@ -24,6 +24,7 @@ import (
 	"projhost/deploy"
 	"projhost/front"
 	"projhost/front/gateway"
+	"projhost/front/wire"
 )
 
 // echoed is what the echoing program says of a request.
@@ -59,7 +60,7 @@ func echo(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	o := front.Options{MaxBody: 256 << 20, Ready: func([]net.Addr) { fmt.Println("msg=ready") }}
+	o := front.Options{Limits: wire.Limits{MaxBody: 256 << 20}, Ready: func([]net.Addr) { fmt.Println("msg=ready") }}
 	return front.Serve(ctx, http.HandlerFunc(answer), o, addrs...)
 }
 

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"projhost/deploy"
 	"projhost/deploy/try"
@@ -235,6 +236,29 @@ func (s site) pages(m deploy.Mount) {
 			css = "{"
 		}
 		s.has(at+"/chrome/common/css/trac.css?v=x", 200, []string{css})
+		s.part(at + "/chrome/common/css/trac.css")
+	}
+}
+
+// part asks for two bytes of a file and reads all that is sent: an HTTP client
+// would stop at the length that is announced.
+func (s site) part(path string) {
+	s.Helper()
+	scheme, address, _ := strings.Cut(s.URL, "://")
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if scheme == "https" {
+		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_, _ = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nRange: bytes=1-2\r\nConnection: close\r\n\r\n", path, address)
+	answer, err := io.ReadAll(c)
+	head, body, _ := strings.Cut(string(answer), "\r\n\r\n")
+	if err != nil || !strings.HasPrefix(head, "HTTP/1.1 206 ") || len(body) != 2 {
+		s.Errorf("%s: %d bytes of body for a part of 2, error %v\n%s", path, len(body), err, head)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,6 +53,24 @@ func TestSyntax(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestApacheVariables: "${" is a variable's beginning in every line, from the first.
+func TestApacheVariables(t *testing.T) {
+	i := slices.IndexFunc(deploy.Servers(), func(s deploy.Server) bool { return s.Name == "apache" })
+	for _, w := range deploy.Servers()[i].Ways {
+		t.Run(w.Name, func(t *testing.T) {
+			b := newBench(t)
+			o := b.options(t)
+			o.Dir, o.RunDir = filepath.Join(t.TempDir(), "a${b}"), filepath.Dir(b.run)
+			letIn(t, filepath.Dir(o.Dir))
+			o.Server, o.Way = "apache", w.Name
+			o.Mounts = []deploy.Mount{{Path: "/", Parent: b.parent}, {Path: "/${c}", Env: b.alone}}
+			if err := try.Check(context.Background(), o, b.work); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -290,7 +290,7 @@ func TestNoSecretOnTCP(t *testing.T) {
 func FuzzPackets(f *testing.F) {
 	f.Add(typical(wiretest.Request{Path: "/x?y", Header: [][2]string{{"a", "b"}}}))
 	f.Add([]byte("\x12\x34\x00\x01\x0a\x12\x34\x00\x01\x0a"))
-	protocol().Fuzz(f, wire.Config{Handler: tell, MaxBody: 1 << 16, BodyMemory: 256}, func(t *testing.T, got []byte) {
+	protocol().Fuzz(f, wire.Config{Handler: tell, Limits: wire.Limits{MaxBody: 1 << 16, BodyMemory: 256}}, func(t *testing.T, got []byte) {
 		in := bufio.NewReader(strings.NewReader(string(got)))
 		for {
 			p, err := receive(in)
@@ -329,12 +329,12 @@ func TestIdle(t *testing.T) {
 		cfg wire.Config
 		end func(t *testing.T, f *wiretest.Fixture)
 	}{
-		"another waits": {wire.Config{MaxConns: 1}, func(t *testing.T, f *wiretest.Fixture) {
+		"another waits": {wire.Config{Limits: wire.Limits{MaxConns: 1}}, func(t *testing.T, f *wiretest.Fixture) {
 			if a := f.Get("/second"); a.Status != 200 {
 				t.Errorf("got %+v", a)
 			}
 		}},
-		"too long":        {wire.Config{IdleTimeout: 20 * time.Millisecond}, func(*testing.T, *wiretest.Fixture) {}},
+		"too long":        {wire.Config{Limits: wire.Limits{IdleTimeout: 20 * time.Millisecond}}, func(*testing.T, *wiretest.Fixture) {}},
 		"the server ends": {wire.Config{}, func(_ *testing.T, f *wiretest.Fixture) { f.Stop() }},
 	} {
 		t.Run(name, func(t *testing.T) {

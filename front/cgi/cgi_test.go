@@ -62,7 +62,7 @@ func serve(t testing.TB, h http.HandlerFunc, env []string, body string) result {
 	t.Helper()
 	var out bytes.Buffer
 	var log wiretest.Log
-	cfg := wire.Config{MaxBody: 1000, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	cfg := wire.Config{Limits: wire.Limits{MaxBody: 1000}, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	if h != nil {
 		cfg.Handler = h
 	}

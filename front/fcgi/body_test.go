@@ -53,7 +53,7 @@ func TestBodyLength(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			started := make(chan struct{}, 1)
-			c := serve(t, fcgi.Server{Config: wire.Config{MaxBody: 10, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+			c := serve(t, fcgi.Server{Config: wire.Config{Limits: wire.Limits{MaxBody: 10}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 				started <- struct{}{}
 				readBody(w, r)
 			})}}).dial()
@@ -88,7 +88,7 @@ func TestBodyLength(t *testing.T) {
 
 // TestBodyTooLongIsRefusedUnread wants the answer before the body is sent.
 func TestBodyTooLongIsRefusedUnread(t *testing.T) {
-	c := serve(t, fcgi.Server{Config: wire.Config{Handler: hello, MaxBody: 1000}}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: hello, Limits: wire.Limits{MaxBody: 1000}}}).dial()
 	c.open(1, keep, "/", "CONTENT_LENGTH", "1001")
 	if a := c.answer(1); a.status != "413 Request Entity Too Large" {
 		t.Errorf("got %+v", a)
@@ -107,7 +107,7 @@ func TestEarlyAnswerIsNotLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := serveOn(t, l, fcgi.Server{Config: wire.Config{Handler: hello, MaxBody: 1000}})
+	f := serveOn(t, l, fcgi.Server{Config: wire.Config{Handler: hello, Limits: wire.Limits{MaxBody: 1000}}})
 	nc, err := net.Dial("tcp", f.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestEarlyAnswerIsNotLost(t *testing.T) {
 func TestBodyGoesToAFile(t *testing.T) {
 	dir := t.TempDir()
 	rnd := rand.New(rand.NewPCG(1, 2))
-	f := serve(t, fcgi.Server{Config: wire.Config{BodyMemory: 1000, TempDir: dir, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{Limits: wire.Limits{BodyMemory: 1000, TempDir: dir}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		size, _ := strconv.Atoi(r.URL.Path[1:])
 		p := make([]byte, size)
 		for at := 0; ; {
@@ -173,7 +173,7 @@ func TestBodyGoesToAFile(t *testing.T) {
 
 func TestBodyNowhereToKeep(t *testing.T) {
 	release := make(chan struct{})
-	c := serve(t, fcgi.Server{Config: wire.Config{BodyMemory: 4, TempDir: "/nonexistent", Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	c := serve(t, fcgi.Server{Config: wire.Config{Limits: wire.Limits{BodyMemory: 4, TempDir: "/nonexistent"}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		<-release
 		readBody(w, r)
 	})}}).dial()

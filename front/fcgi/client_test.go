@@ -2,7 +2,6 @@ package fcgi_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -14,13 +13,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"projhost/front/fcgi"
+	"projhost/front/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -93,7 +92,7 @@ func typical(method, path string, more ...string) string {
 type fixture struct {
 	tb   testing.TB
 	addr string
-	log  *logBuffer
+	log  *wiretest.Log
 	stop context.CancelFunc
 	done chan struct{}
 	err  error // of Serve, after done
@@ -117,7 +116,7 @@ func serve(tb testing.TB, srv fcgi.Server) *fixture {
 func serveOn(tb testing.TB, l net.Listener, srv fcgi.Server) *fixture {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &fixture{tb: tb, addr: l.Addr().String(), log: &logBuffer{}, stop: cancel, done: make(chan struct{})}
+	f := &fixture{tb: tb, addr: l.Addr().String(), log: &wiretest.Log{}, stop: cancel, done: make(chan struct{})}
 	if srv.Log == nil {
 		srv.Log = slog.New(slog.NewTextHandler(f.log, nil))
 	}
@@ -146,23 +145,6 @@ func (f *fixture) wait() error {
 		f.tb.Fatal("Serve did not end")
 		return nil
 	}
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // client is a web server's end of a connection.

@@ -186,7 +186,7 @@ func TestAbortCancelsContext(t *testing.T) {
 }
 
 func TestAbortBeforeParamsEnd(t *testing.T) {
-	c := serve(t, fcgi.Server{Config: wire.Config{Handler: hello, MaxRequests: 1}}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: hello, Limits: wire.Limits{MaxRequests: 1}}}).dial()
 	for range 3 {
 		c.send(beginRecord(1, responder, keep), record{params, 1, "xx"}, record{stdin, 1, "body"}, record{abort, 1, ""})
 		if a := c.answer(1); a.status != "" || a.code != complete {
@@ -333,7 +333,7 @@ func TestRequestsBounded(t *testing.T) {
 		now.Add(-1)
 		hello(w, r)
 	})
-	for _, srv := range []fcgi.Server{{Config: wire.Config{Handler: h}, MaxRequestsPerConn: 3}, {Config: wire.Config{Handler: h, MaxRequests: 3}}} {
+	for _, srv := range []fcgi.Server{{Config: wire.Config{Handler: h}, MaxRequestsPerConn: 3}, {Config: wire.Config{Handler: h, Limits: wire.Limits{MaxRequests: 3}}}} {
 		release, most = make(chan struct{}), atomic.Int32{}
 		c := serve(t, srv).dial()
 		for id := range uint16(8) {
@@ -364,7 +364,7 @@ func TestRequestsBounded(t *testing.T) {
 // TestAbortedHandlersCount has aborted requests count as long as they run.
 func TestAbortedHandlersCount(t *testing.T) {
 	h := newAborted()
-	c := serve(t, fcgi.Server{Config: wire.Config{Handler: h, MaxRequests: 2}}).dial()
+	c := serve(t, fcgi.Server{Config: wire.Config{Handler: h, Limits: wire.Limits{MaxRequests: 2}}}).dial()
 	for range 2 {
 		c.get(1, keep, "/late")
 		receive(t, h.started)
@@ -491,7 +491,7 @@ func TestDrainLetsRequestsEnd(t *testing.T) {
 func TestDrainCancelsInTheEnd(t *testing.T) {
 	got := make(chan error, 1)
 	started := make(chan struct{})
-	f := serve(t, fcgi.Server{Config: wire.Config{DrainTimeout: 10 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{Limits: wire.Limits{DrainTimeout: 10 * time.Millisecond}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		close(started)
 		<-r.Context().Done()
 		got <- context.Cause(r.Context())
@@ -551,7 +551,7 @@ func TestDrainClosesWhatIsSilent(t *testing.T) {
 // TestDrainOfABusyConnection: one that is never silent keeps nobody from ending,
 // and that is no failure.
 func TestDrainOfABusyConnection(t *testing.T) {
-	f := serve(t, fcgi.Server{Config: wire.Config{DrainTimeout: 400 * time.Millisecond, Handler: hello}})
+	f := serve(t, fcgi.Server{Config: wire.Config{Limits: wire.Limits{DrainTimeout: 400 * time.Millisecond}, Handler: hello}})
 	c := f.dial()
 	c.get(1, keep, "/")
 	c.answer(1)

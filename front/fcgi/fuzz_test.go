@@ -146,7 +146,7 @@ func FuzzRecords(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	fix := serve(f, fcgi.Server{Config: wire.Config{Handler: fuzzed, MaxBody: 1 << 16, BodyMemory: 256}, MaxParamBytes: 4096})
+	fix := serve(f, fcgi.Server{Config: wire.Config{Handler: fuzzed, Limits: wire.Limits{MaxBody: 1 << 16, BodyMemory: 256}}, MaxParamBytes: 4096})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		nc, err := net.Dial("unix", fix.addr)
 		if err != nil {

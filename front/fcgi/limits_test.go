@@ -15,7 +15,7 @@ import (
 )
 
 func TestParamsTimeout(t *testing.T) {
-	f := serve(t, fcgi.Server{Config: wire.Config{Handler: hello, HeaderTimeout: 20 * time.Millisecond}})
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: hello, Limits: wire.Limits{HeaderTimeout: 20 * time.Millisecond}}})
 	c := f.dial()
 	c.send(beginRecord(1, responder, keep), record{params, 1, "x"})
 	if rest := c.closed(); rest != nil {
@@ -30,7 +30,7 @@ func TestParamsTimeout(t *testing.T) {
 
 func TestBodyTimeout(t *testing.T) {
 	got := make(chan error, 1)
-	f := serve(t, fcgi.Server{Config: wire.Config{BodyTimeout: 20 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{Limits: wire.Limits{BodyTimeout: 20 * time.Millisecond}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		got <- err
 	})}})
@@ -46,7 +46,7 @@ func TestIdleTimeout(t *testing.T) {
 	f := serve(t, fcgi.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(60 * time.Millisecond) // longer than the timeout: not idle
 		hello(w, r)
-	}), IdleTimeout: 20 * time.Millisecond}})
+	}), Limits: wire.Limits{IdleTimeout: 20 * time.Millisecond}}})
 	c := f.dial()
 	c.get(1, keep, "/")
 	if a := c.answer(1); a.body != "hello /" {
@@ -64,7 +64,7 @@ func TestIdleTimeout(t *testing.T) {
 func TestWriteTimeout(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		got := make(chan error, 1)
-		srv := fcgi.Server{Config: wire.Config{WriteTimeout: 20 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+		srv := fcgi.Server{Config: wire.Config{Limits: wire.Limits{WriteTimeout: 20 * time.Millisecond}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 			if own {
 				http.NewResponseController(w).SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 			}
@@ -86,7 +86,7 @@ func TestWriteTimeout(t *testing.T) {
 
 func TestConnectionsBounded(t *testing.T) {
 	started, release := make(chan struct{}, 9), make(chan struct{})
-	f := serve(t, fcgi.Server{Config: wire.Config{MaxConns: 2, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, fcgi.Server{Config: wire.Config{Limits: wire.Limits{MaxConns: 2}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			started <- struct{}{}
 			<-release

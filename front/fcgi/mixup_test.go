@@ -48,7 +48,7 @@ func copies(s, name string) bool {
 // TestNoMixUps has web servers multiplex, abort and use ids again at random, and
 // wants nothing to be answered to a request that is not its own.
 func TestNoMixUps(t *testing.T) {
-	f := serve(t, fcgi.Server{Config: wire.Config{Handler: mixer, BodyMemory: 500, TempDir: t.TempDir()}})
+	f := serve(t, fcgi.Server{Config: wire.Config{Handler: mixer, Limits: wire.Limits{BodyMemory: 500, TempDir: t.TempDir()}}})
 	var wg sync.WaitGroup
 	for seed := range uint64(8) {
 		wg.Go(func() {

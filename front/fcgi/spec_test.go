@@ -160,7 +160,7 @@ func TestByteByByte(t *testing.T) {
 
 // TestManagement has the records with the null request id (section 4).
 func TestManagement(t *testing.T) {
-	srv := fcgi.Server{Config: wire.Config{Handler: hello, MaxConns: 7, MaxRequests: 9}}
+	srv := fcgi.Server{Config: wire.Config{Handler: hello, Limits: wire.Limits{MaxConns: 7, MaxRequests: 9}}}
 	for _, tc := range []struct {
 		name string
 		send record

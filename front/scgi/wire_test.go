@@ -95,7 +95,7 @@ func TestSplit(t *testing.T) {
 // FuzzRequest has any bytes come: they are answered with one whole answer or none.
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte("70:CONTENT_LENGTH\x0027\x00SCGI\x001\x00REQUEST_METHOD\x00POST\x00REQUEST_URI\x00/deepthought\x00,What is the answer to life?"))
-	protocol().Fuzz(f, wire.Config{Handler: hello, MaxBody: 1 << 16, BodyMemory: 256}, func(t *testing.T, got []byte) {
+	protocol().Fuzz(f, wire.Config{Handler: hello, Limits: wire.Limits{MaxBody: 1 << 16, BodyMemory: 256}}, func(t *testing.T, got []byte) {
 		if _, err := parse(got); err != nil && len(got) > 0 {
 			t.Errorf("%q: %v", got, err)
 		}

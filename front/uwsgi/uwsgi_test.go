@@ -169,7 +169,7 @@ func TestParamBytes(t *testing.T) {
 // FuzzRequest has any bytes come: they are answered with one whole answer or none.
 func FuzzRequest(f *testing.F) {
 	f.Add(typical(wiretest.Request{Path: "/x?y"}))
-	protocol().Fuzz(f, wire.Config{Handler: hello, MaxBody: 1 << 16, BodyMemory: 256}, func(t *testing.T, got []byte) {
+	protocol().Fuzz(f, wire.Config{Handler: hello, Limits: wire.Limits{MaxBody: 1 << 16, BodyMemory: 256}}, func(t *testing.T, got []byte) {
 		if len(got) == 0 || string(got) == "\x64\x00\x00\x01" {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"projhost/front/web"
+	"projhost/front/wire"
 )
 
 // TestHealthChecksAreNoNews: a connection that ends before its first byte leaves no
@@ -33,7 +34,7 @@ func TestHealthChecksAreNoNews(t *testing.T) {
 		"no head":               {proxy: trust, send: "GET / HTTP/1.1\r\n\r\n", says: "begins with something else"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := serveTLS(t, web.Server{Proxy: c.proxy, Handler: handler(echo)})
+			f := serveTLS(t, web.Server{Proxy: c.proxy, Config: wire.Config{Handler: handler(echo)}})
 			nc := f.dial()
 			nc.send(c.send)
 			time.Sleep(short / 4) // so that a reset does not overtake it

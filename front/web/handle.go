@@ -9,11 +9,8 @@ import (
 	"time"
 
 	"projhost/front/gateway"
+	"projhost/front/wire"
 )
-
-// retryAfter is what a client is told to wait, in seconds, when there are too
-// many requests.
-const retryAfter = "1"
 
 // handle takes a request of net/http's to the handler.
 func (s *serving) handle(w http.ResponseWriter, r *http.Request) {
@@ -21,22 +18,13 @@ func (s *serving) handle(w http.ResponseWriter, r *http.Request) {
 	if s.ending.Load() {
 		w.Header().Set("Connection", "close")
 	}
-	if s.active.Add(1) > int64(s.MaxRequests) {
-		s.Log.Warn("web: as many requests as allowed", "listener", s.Listener.Name, "max", s.MaxRequests)
-		w.Header().Set("Retry-After", retryAfter)
-		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
-		return
-	}
-	own, err := gateway.FromHTTP(&s.Listener, r)
+	own, err := s.admit(s.active.Add(1), r)
 	if err != nil {
 		s.Log.Warn("web: request refused", "listener", s.Listener.Name, "peer", r.RemoteAddr, "error", err)
-		gateway.Refuse(w, err)
-		return
-	}
-	if r.ContentLength > s.MaxBody {
-		s.Log.Warn("web: body refused", "listener", s.Listener.Name, "bytes", r.ContentLength, "max", s.MaxBody)
-		w.Header().Set("Connection", "close")
-		http.Error(w, "Request Entity Too Large", http.StatusRequestEntityTooLarge)
+		if r.ContentLength > s.MaxBody {
+			w.Header().Set("Connection", "close") // rather than read it
+		}
+		wire.AnswerRefusal(w, err)
 		return
 	}
 	if own.Body != nil && own.Body != http.NoBody {
@@ -53,6 +41,18 @@ func (s *serving) handle(w http.ResponseWriter, r *http.Request) {
 		defer answer.extend() // for what is sent after the handler has ended
 	}
 	s.guard(answer, own)
+}
+
+// admit makes of a request, one of active, what handlers are given, or returns
+// why it must not be.
+func (s *serving) admit(active int64, r *http.Request) (*http.Request, error) {
+	if active > int64(s.MaxRequests) {
+		return nil, wire.Refuse(http.StatusServiceUnavailable, "as many requests as allowed, %d", s.MaxRequests)
+	}
+	if r.ContentLength > s.MaxBody {
+		return nil, wire.Refuse(http.StatusRequestEntityTooLarge, "a body of %d bytes, more than %d", r.ContentLength, s.MaxBody)
+	}
+	return gateway.FromHTTP(&s.Listener, r)
 }
 
 // guard keeps a handler's panic from anything but its own request: it is logged

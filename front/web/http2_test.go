@@ -25,6 +25,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"projhost/front/web"
+	"projhost/front/wire"
 	"projhost/front/wire/wiretest"
 )
 
@@ -42,7 +43,11 @@ func serveTLS(tb testing.TB, srv web.Server) *fixture {
 	}
 	pair := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 	srv.Certificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair, nil }
-	return serve(tb, srv)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return serveOn(tb, srv, l)
 }
 
 // frames is a client of HTTP/2 that sends what it is told, frame by frame.
@@ -173,7 +178,7 @@ func (c *frames) closed() (code string) {
 func TestHTTP2Reset(t *testing.T) {
 	begun, ended := make(chan bool), make(chan error, 1)
 	other := make(chan bool)
-	f := serveTLS(t, web.Server{MaxRequests: 2, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serveTLS(t, web.Server{Config: wire.Config{Limits: wire.Limits{MaxRequests: 2}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/reset":
 			begun <- true
@@ -188,7 +193,7 @@ func TestHTTP2Reset(t *testing.T) {
 			}
 		}
 		echo(w, r)
-	})})
+	})}})
 	c := f.frames()
 	c.open(1, "GET", "/other")
 	wiretest.Receive(t, begun)
@@ -222,13 +227,13 @@ func TestHTTP2Reset(t *testing.T) {
 func TestHTTP2Streams(t *testing.T) {
 	const most = 100
 	begun, end := make(chan bool, 2*most), make(chan bool)
-	f := serveTLS(t, web.Server{Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
+	f := serveTLS(t, web.Server{Config: wire.Config{Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
 		begun <- true
 		select {
 		case <-end:
 		case <-r.Context().Done():
 		}
-	})})
+	})}})
 	defer close(end)
 	c := f.frames()
 	if got := c.settings[http2.SettingMaxConcurrentStreams]; got != most {
@@ -251,7 +256,7 @@ func TestHTTP2Streams(t *testing.T) {
 // waited for no longer than for a connection without a request.
 func TestHTTP2Head(t *testing.T) {
 	t.Parallel()
-	f := serveTLS(t, web.Server{MaxHeaderBytes: 4 << 10, IdleTimeout: 3 * short, Handler: handler(echo)})
+	f := serveTLS(t, web.Server{MaxHeaderBytes: 4 << 10, Config: wire.Config{Limits: wire.Limits{IdleTimeout: 3 * short}, Handler: handler(echo)}})
 	c := f.frames()
 	c.open(1, "GET", "/", slices.Repeat([]string{"x-long", strings.Repeat("~", 1<<10)}, 5)...)
 	if got := c.answer(1); !strings.HasPrefix(got, "431 ") {
@@ -270,7 +275,7 @@ func TestHTTP2Head(t *testing.T) {
 // for, though its connection is fine.
 func TestHTTP2SlowReader(t *testing.T) {
 	wrote := make(chan error, 1)
-	f := serveTLS(t, web.Server{WriteTimeout: short, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serveTLS(t, web.Server{Config: wire.Config{Limits: wire.Limits{WriteTimeout: short}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		var err error
 		switch r.URL.Path {
 		case "/write":
@@ -287,7 +292,7 @@ func TestHTTP2SlowReader(t *testing.T) {
 			return
 		}
 		wrote <- err
-	})})
+	})}})
 	c := f.frames(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 	for i, path := range []string{"/write", "/copy", "/flush", "/small"} {
 		id := uint32(2*i + 1)
@@ -314,7 +319,7 @@ func TestHTTP2SlowReader(t *testing.T) {
 // TestHTTP2SlowHandler: the time between two writes is the handler's, not the client's.
 func TestHTTP2SlowHandler(t *testing.T) {
 	t.Parallel()
-	f := serveTLS(t, web.Server{WriteTimeout: short, Handler: handler(func(w http.ResponseWriter, _ *http.Request) {
+	f := serveTLS(t, web.Server{Config: wire.Config{Limits: wire.Limits{WriteTimeout: short}, Handler: handler(func(w http.ResponseWriter, _ *http.Request) {
 		for _, s := range []string{"a", "b", "c"} {
 			_, err := io.WriteString(w, s)
 			if s != "a" {
@@ -325,7 +330,7 @@ func TestHTTP2SlowHandler(t *testing.T) {
 			}
 			time.Sleep(3 * short)
 		}
-	})})
+	})}})
 	c := f.frames()
 	c.open(1, "GET", "/")
 	if got := c.answer(1); got != "200 abc" {
@@ -358,7 +363,7 @@ func TestSlowReaderThatGoesOn(t *testing.T) {
 		}
 	}
 	t.Run("HTTP/1.1", func(t *testing.T) {
-		c := serve(t, web.Server{WriteTimeout: wait, Handler: h}).dial()
+		c := serve(t, wire.Config{Limits: wire.Limits{WriteTimeout: wait}, Handler: h}).dial()
 		c.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
 		res, err := http.ReadResponse(c.r, nil)
 		if err != nil {
@@ -368,7 +373,7 @@ func TestSlowReaderThatGoesOn(t *testing.T) {
 		slowly(t, func(n int) int { n64, _ := io.CopyN(io.Discard, res.Body, int64(n)); return int(n64) })
 	})
 	t.Run("HTTP/2", func(t *testing.T) {
-		c := serveTLS(t, web.Server{WriteTimeout: wait, Handler: h}).frames(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+		c := serveTLS(t, web.Server{Config: wire.Config{Limits: wire.Limits{WriteTimeout: wait}, Handler: h}}).frames(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 		c.open(1, "GET", "/")
 		if _, ok := c.next().(*http2.MetaHeadersFrame); !ok {
 			t.Fatal("no head")
@@ -392,13 +397,13 @@ func TestSlowReaderThatGoesOn(t *testing.T) {
 // TestHTTP2SlowBody: a body that does not go on ends its stream alone.
 func TestHTTP2SlowBody(t *testing.T) {
 	read := make(chan error, 1)
-	f := serveTLS(t, web.Server{BodyTimeout: short, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serveTLS(t, web.Server{Config: wire.Config{Limits: wire.Limits{BodyTimeout: short}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		if r.URL.Path == "/slow" {
 			read <- err
 		}
 		fmt.Fprint(w, len(b), err)
-	})})
+	})}})
 	c := f.frames()
 	c.open(1, "POST", "/slow")
 	c.must(c.WriteData(1, false, []byte("12")))
@@ -435,7 +440,7 @@ func TestHTTP2SlowBody(t *testing.T) {
 // TestHTTP2LateBody: the time between two reads is the handler's, not the client's.
 func TestHTTP2LateBody(t *testing.T) {
 	t.Parallel()
-	f := serveTLS(t, web.Server{BodyTimeout: short, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serveTLS(t, web.Server{Config: wire.Config{Limits: wire.Limits{BodyTimeout: short}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		var text []byte
 		for range 2 {
 			time.Sleep(3 * short)
@@ -446,7 +451,7 @@ func TestHTTP2LateBody(t *testing.T) {
 			text = append(text, b...)
 		}
 		_, _ = w.Write(text)
-	})})
+	})}})
 	c := f.frames()
 	c.open(1, "POST", "/")
 	c.must(c.WriteData(1, false, []byte("ab")))
@@ -459,7 +464,7 @@ func TestHTTP2LateBody(t *testing.T) {
 
 // TestHTTP2IdleMakesRoom: a connection without a stream is closed for one more.
 func TestHTTP2IdleMakesRoom(t *testing.T) {
-	f := serveTLS(t, web.Server{MaxConns: 2, Handler: handler(echo)})
+	f := serveTLS(t, web.Server{Config: wire.Config{Limits: wire.Limits{MaxConns: 2}, Handler: handler(echo)}})
 	for range 5 {
 		c := f.frames()
 		c.open(1, "GET", "/")
@@ -474,7 +479,7 @@ func TestHTTP2IdleMakesRoom(t *testing.T) {
 func TestHTTP2Drain(t *testing.T) {
 	t.Parallel()
 	begun, end := make(chan bool, 10), make(chan bool)
-	f := serveTLS(t, web.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serveTLS(t, web.Server{Config: wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		begun <- true
 		if r.URL.Path == "/open" {
 			<-end
@@ -483,7 +488,7 @@ func TestHTTP2Drain(t *testing.T) {
 			t.Error("cancelled")
 		}
 		echo(w, r)
-	})})
+	})}})
 	idle, c := f.frames(), f.frames()
 	idle.open(1, "GET", "/")
 	if got := idle.answer(1); got != "200 /" {
@@ -519,7 +524,7 @@ func TestHTTP2Drain(t *testing.T) {
 // answered, and the client told that it was the last.
 func TestHTTP2LastAnswer(t *testing.T) {
 	t.Parallel()
-	f := serveTLS(t, web.Server{Handler: handler(echo)})
+	f := serveTLS(t, web.Server{Config: wire.Config{Handler: handler(echo)}})
 	c := f.frames()
 	f.stop()
 	stopped := time.Now()
@@ -550,18 +555,18 @@ func TestHTTP2LastAnswer(t *testing.T) {
 func TestHTTP2DrainEnds(t *testing.T) {
 	t.Parallel()
 	begun, cause := make(chan bool), make(chan error, 1)
-	f := serveTLS(t, web.Server{DrainTimeout: short, Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
+	f := serveTLS(t, web.Server{Config: wire.Config{Limits: wire.Limits{DrainTimeout: short}, Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
 		begun <- true
 		<-r.Context().Done()
 		cause <- context.Cause(r.Context())
-	})})
+	})}})
 	c := f.frames()
 	c.open(1, "GET", "/")
 	wiretest.Receive(t, begun)
 	began := time.Now()
 	f.stop()
 	<-f.done
-	if err := wiretest.Receive(t, cause); !errors.Is(err, web.ErrDraining) {
+	if err := wiretest.Receive(t, cause); !errors.Is(err, wire.ErrDraining) {
 		t.Errorf("cause %v", err)
 	}
 	if f.err == nil || !strings.Contains(f.err.Error(), "1 requests") {

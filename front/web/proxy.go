@@ -10,11 +10,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"projhost/front/wire"
 )
 
 // The PROXY protocol (HAProxy's proxy-protocol.txt, versions 1 and 2): a head by
@@ -34,11 +35,7 @@ func (p *ProxyTrust) believes(a net.Addr) bool {
 		return true
 	}
 	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return false
-	}
-	address := t.AddrPort().Addr().Unmap().WithZone("")
-	return slices.ContainsFunc(p.Peers, func(n netip.Prefix) bool { return n.Contains(address) })
+	return ok && wire.Within(p.Peers, t)
 }
 
 // Bounds of the head.

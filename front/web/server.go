@@ -10,41 +10,26 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
-	"projhost/front/gateway"
 	"projhost/front/wire"
 )
 
-// What the zero values of Server mean.
-const (
-	DefaultMaxConns       = 1024
-	DefaultMaxRequests    = 1024
-	DefaultMaxHeaderBytes = 64 << 10
-	DefaultMaxBody        = 256 << 20
-	DefaultHeaderTimeout  = 10 * time.Second
-	DefaultBodyTimeout    = time.Minute
-	DefaultIdleTimeout    = 5 * time.Minute
-	DefaultWriteTimeout   = time.Minute
-	DefaultDrainTimeout   = 20 * time.Second
-)
-
-// ErrDraining is the cause of the cancellation of a request's context when the
-// request did not end within Server.DrainTimeout.
-var ErrDraining = errors.New("web: the server is shutting down")
+// DefaultMaxHeaderBytes is what the zero value of Server.MaxHeaderBytes means.
+const DefaultMaxHeaderBytes = 64 << 10
 
 // Server says how to answer. The zero value of each field but Handler is a sane
-// default; a negative MaxBody or duration is no limit. A Server is not changed
-// by serving and may serve several listeners; limits are for each.
+// default. A Server is not changed by serving and may serve several listeners.
+//
+// An upload or a download may take as long as it goes on: what is bounded is the
+// wait for the next bytes of it. A body is read as it comes: BodyMemory and
+// TempDir have no meaning here. A connection over MaxConns takes the place of
+// one that is idle, or waits for it.
 type Server struct {
-	Handler  http.Handler
-	Listener gateway.Listener // what is told to gateway.FromHTTP
-	Log      *slog.Logger     // nil: slog.Default()
+	wire.Config
 
 	// Certificate makes the server one of HTTPS, as tls.Config.GetCertificate
 	// does; nil is plain HTTP.
@@ -54,24 +39,7 @@ type Server struct {
 	// protocol; peers that are not trusted with that may not connect.
 	Proxy *ProxyTrust
 
-	// Peers, if not empty, are the only TCP peers that may connect.
-	Peers []netip.Prefix
-
-	// PanicLog, if set, is told of a handler's panic instead of Log.
-	PanicLog func(r *http.Request, v any, stack []byte)
-
-	MaxConns       int   // connections; an idle one is closed for one more, else more wait
-	MaxRequests    int   // requests at a time; more are answered 503
-	MaxHeaderBytes int   // bytes of a request's head
-	MaxBody        int64 // bytes of a request's body; more is answered 413
-
-	// An upload or a download may take as long as it goes on: what is bounded
-	// is the wait for the next bytes of it.
-	HeaderTimeout time.Duration // from the first byte of a request to the end of its head
-	BodyTimeout   time.Duration // of one read of a body
-	IdleTimeout   time.Duration // of a kept connection without a request
-	WriteTimeout  time.Duration // of one write to the client
-	DrainTimeout  time.Duration // from the end of Serve's context to that of the requests'
+	MaxHeaderBytes int // bytes of a request's head
 }
 
 // Serve answers requests of l's connections until ctx ends or l fails for good.
@@ -85,7 +53,8 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 		return errors.New("web: a server without a handler")
 	}
 	s := &serving{Server: *srv}
-	s.fill()
+	s.Fill()
+	wire.OrDefault(&s.MaxHeaderBytes, DefaultMaxHeaderBytes)
 	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	conns := newLimiter(l, s.MaxConns, s.WriteTimeout, s.allowed, s.wrapper())
@@ -125,9 +94,8 @@ const maxStreams = 100
 
 // allowed tells whether a peer may connect.
 func (s *serving) allowed(a net.Addr) bool {
-	c := wire.Config{Peers: s.Peers}
 	why := "web: peer is not allowed"
-	if c.Allowed(a) {
+	if s.Allowed(a) {
 		if s.Proxy == nil || s.Proxy.believes(a) {
 			return true
 		}
@@ -161,37 +129,6 @@ type serving struct {
 	ending atomic.Bool // answers close their connections
 }
 
-func (s *serving) fill() {
-	if s.Log == nil {
-		s.Log = slog.Default()
-	}
-	orDefault(&s.MaxConns, DefaultMaxConns)
-	orDefault(&s.MaxRequests, DefaultMaxRequests)
-	orDefault(&s.MaxHeaderBytes, DefaultMaxHeaderBytes)
-	orUnlimited(&s.MaxBody, DefaultMaxBody)
-	orUnlimited(&s.HeaderTimeout, DefaultHeaderTimeout)
-	orUnlimited(&s.BodyTimeout, DefaultBodyTimeout)
-	orUnlimited(&s.IdleTimeout, DefaultIdleTimeout)
-	orUnlimited(&s.WriteTimeout, DefaultWriteTimeout)
-	orUnlimited(&s.DrainTimeout, DefaultDrainTimeout)
-}
-
-func orDefault(n *int, def int) {
-	if *n <= 0 {
-		*n = def
-	}
-}
-
-// orUnlimited leaves room above its limit, for times are added to.
-func orUnlimited[T ~int64](n *T, def T) {
-	switch {
-	case *n == 0:
-		*n = def
-	case *n < 0:
-		*n = math.MaxInt64 / 4
-	}
-}
-
 // farewellTimeout is how long kept connections are still listened to when the
 // server ends: the next answer on each says that it is the last (RFC 9112
 // section 9.6). Closed without that, a connection may end under a request that
@@ -219,7 +156,7 @@ func (s *serving) drain(ctx context.Context, hs *http.Server, cancel context.Can
 	}
 	n := s.active.Load()
 	s.Log.Warn("web: requests did not end in time, cancelling them", "listener", s.Listener.Name, "requests", n)
-	cancel(ErrDraining)
+	cancel(wire.ErrDraining)
 	_ = shutdown(ctx, hs, cancelGrace)
 	_ = hs.Close() // what it says of connections is of no use any more
 	if n == 0 {

@@ -20,6 +20,7 @@ import (
 
 	"projhost/front/gateway"
 	"projhost/front/web"
+	"projhost/front/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -52,13 +53,13 @@ func (b *lockedBuffer) String() string {
 }
 
 // serve runs srv until the test ends or it is stopped.
-func serve(tb testing.TB, srv web.Server) *fixture {
+func serve(tb testing.TB, cfg wire.Config) *fixture {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return serveOn(tb, srv, l)
+	return serveOn(tb, web.Server{Config: cfg}, l)
 }
 
 func serveOn(tb testing.TB, srv web.Server, l net.Listener) *fixture {
@@ -133,7 +134,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestRequests(t *testing.T) {
-	f := serve(t, web.Server{Handler: handler(echo), Listener: gateway.Listener{Settings: map[string]string{gateway.SettingRoot: "/trac"}}})
+	f := serve(t, wire.Config{Handler: handler(echo), Listener: gateway.Listener{Settings: map[string]string{gateway.SettingRoot: "/trac"}}})
 	for target, want := range map[string]string{
 		"/trac/a%20b":     "200 /trac /a b",
 		"/trac":           "200 /trac",
@@ -155,7 +156,7 @@ func TestRequests(t *testing.T) {
 }
 
 func TestBodyIsBounded(t *testing.T) {
-	f := serve(t, web.Server{MaxBody: 10, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, wire.Config{Limits: wire.Limits{MaxBody: 10}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		var tooBig *http.MaxBytesError
 		if errors.As(err, &tooBig) {
@@ -183,7 +184,7 @@ func TestBodyIsBounded(t *testing.T) {
 }
 
 func TestPanic(t *testing.T) {
-	f := serve(t, web.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/before":
 			w.Header().Set("Content-Length", "1000")
@@ -210,7 +211,7 @@ func TestPanic(t *testing.T) {
 
 func TestPanicLog(t *testing.T) {
 	told := make(chan string, 1)
-	f := serve(t, web.Server{
+	f := serve(t, wire.Config{
 		Handler:  handler(func(http.ResponseWriter, *http.Request) { panic("boo") }),
 		PanicLog: func(r *http.Request, v any, stack []byte) { told <- fmt.Sprint(r.URL.Path, v, len(stack) > 0) },
 	})
@@ -228,7 +229,7 @@ func TestPanicLog(t *testing.T) {
 const short = 100 * time.Millisecond
 
 func TestHeaderTimeout(t *testing.T) {
-	f := serve(t, web.Server{Handler: handler(echo), HeaderTimeout: short})
+	f := serve(t, wire.Config{Limits: wire.Limits{HeaderTimeout: short}, Handler: handler(echo)})
 	c := f.dial()
 	c.send("GET / HT")
 	if got := c.answer(); got != "closed" && got[0] != '4' {
@@ -237,7 +238,7 @@ func TestHeaderTimeout(t *testing.T) {
 }
 
 func TestIdleTimeout(t *testing.T) {
-	f := serve(t, web.Server{Handler: handler(echo), IdleTimeout: short})
+	f := serve(t, wire.Config{Limits: wire.Limits{IdleTimeout: short}, Handler: handler(echo)})
 	c := f.dial()
 	c.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 	if got := c.answer() + c.answer(); got != "200 /closed" {
@@ -247,7 +248,7 @@ func TestIdleTimeout(t *testing.T) {
 
 func TestBodyTimeout(t *testing.T) {
 	read := make(chan error, 1)
-	f := serve(t, web.Server{BodyTimeout: short, Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
+	f := serve(t, wire.Config{Limits: wire.Limits{BodyTimeout: short}, Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		read <- err
 	})})
@@ -258,7 +259,7 @@ func TestBodyTimeout(t *testing.T) {
 }
 
 func TestUnreadBodyTimeout(t *testing.T) {
-	f := serve(t, web.Server{BodyTimeout: short, Handler: handler(echo)})
+	f := serve(t, wire.Config{Limits: wire.Limits{BodyTimeout: short}, Handler: handler(echo)})
 	c := f.dial()
 	c.send("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n12")
 	if got := c.answer() + c.answer(); got != "200 /aclosed" {
@@ -267,7 +268,7 @@ func TestUnreadBodyTimeout(t *testing.T) {
 }
 
 func TestSlowBodyThatGoesOn(t *testing.T) {
-	f := serve(t, web.Server{BodyTimeout: 10 * short, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, wire.Config{Limits: wire.Limits{BodyTimeout: 10 * short}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		fmt.Fprint(w, len(b), err)
 	})})
@@ -283,7 +284,7 @@ func TestSlowBodyThatGoesOn(t *testing.T) {
 }
 
 func TestSlowHandlerAfterBody(t *testing.T) {
-	f := serve(t, web.Server{BodyTimeout: short, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, wire.Config{Limits: wire.Limits{BodyTimeout: short}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
 		select {
 		case <-r.Context().Done():
@@ -301,7 +302,7 @@ func TestSlowHandlerAfterBody(t *testing.T) {
 
 func TestWriteTimeout(t *testing.T) {
 	wrote := make(chan error, 1)
-	f := serve(t, web.Server{WriteTimeout: short, Handler: handler(func(w http.ResponseWriter, _ *http.Request) {
+	f := serve(t, wire.Config{Limits: wire.Limits{WriteTimeout: short}, Handler: handler(func(w http.ResponseWriter, _ *http.Request) {
 		b := make([]byte, 1<<20)
 		var err error
 		for i := 0; i < 100 && err == nil; i++ {
@@ -317,7 +318,7 @@ func TestWriteTimeout(t *testing.T) {
 
 func TestClientGoesAway(t *testing.T) {
 	begun, ended := make(chan bool), make(chan error, 1)
-	f := serve(t, web.Server{Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
+	f := serve(t, wire.Config{Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
 		begun <- true
 		<-r.Context().Done()
 		ended <- context.Cause(r.Context())
@@ -333,7 +334,7 @@ func TestClientGoesAway(t *testing.T) {
 
 func TestMaxRequests(t *testing.T) {
 	begun, end := make(chan bool), make(chan bool)
-	f := serve(t, web.Server{MaxRequests: 1, Handler: handler(func(http.ResponseWriter, *http.Request) {
+	f := serve(t, wire.Config{Limits: wire.Limits{MaxRequests: 1}, Handler: handler(func(http.ResponseWriter, *http.Request) {
 		begun <- true
 		<-end
 	})})
@@ -350,7 +351,7 @@ func TestMaxRequests(t *testing.T) {
 }
 
 func TestIdleConnectionsMakeRoom(t *testing.T) {
-	f := serve(t, web.Server{MaxConns: 2, Handler: handler(echo)})
+	f := serve(t, wire.Config{Limits: wire.Limits{MaxConns: 2}, Handler: handler(echo)})
 	for range 6 {
 		c := f.dial()
 		c.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -362,7 +363,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 
 func TestBusyConnectionsAreKept(t *testing.T) {
 	begun, end := make(chan bool, 2), make(chan bool)
-	f := serve(t, web.Server{MaxConns: 2, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, wire.Config{Limits: wire.Limits{MaxConns: 2}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
 			begun <- true
 			<-end
@@ -389,7 +390,7 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 
 func TestDrain(t *testing.T) {
 	begun, end := make(chan bool), make(chan bool)
-	f := serve(t, web.Server{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := serve(t, wire.Config{Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/x" {
 			begun <- true
 			<-end
@@ -426,7 +427,7 @@ func TestDrain(t *testing.T) {
 
 func TestDrainEnds(t *testing.T) {
 	begun, cause := make(chan bool), make(chan error, 1)
-	f := serve(t, web.Server{DrainTimeout: short, Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
+	f := serve(t, wire.Config{Limits: wire.Limits{DrainTimeout: short}, Handler: handler(func(_ http.ResponseWriter, r *http.Request) {
 		begun <- true
 		<-r.Context().Done()
 		cause <- context.Cause(r.Context())
@@ -435,7 +436,7 @@ func TestDrainEnds(t *testing.T) {
 	<-begun
 	f.stop()
 	<-f.done
-	if err := <-cause; !errors.Is(err, web.ErrDraining) {
+	if err := <-cause; !errors.Is(err, wire.ErrDraining) {
 		t.Errorf("cause %v", err)
 	}
 	if f.err == nil || !strings.Contains(f.err.Error(), "1 requests") {
@@ -449,9 +450,9 @@ func TestUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serveOn(t, web.Server{Listener: gateway.Listener{TrustAll: true}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	serveOn(t, web.Server{Config: wire.Config{Listener: gateway.Listener{TrustAll: true}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s %s", gateway.FromContext(r.Context()).Scheme(), r.Host, r.RemoteAddr)
-	})}, l)
+	})}}, l)
 	nc, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -479,7 +480,7 @@ func TestListenerFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := serveOn(t, web.Server{Handler: handler(echo)}, l)
+	f := serveOn(t, web.Server{Config: wire.Config{Handler: handler(echo)}}, l)
 	_ = l.Close()
 	<-f.done
 	if f.err == nil || !strings.Contains(f.err.Error(), "accept") {

@@ -23,6 +23,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"projhost/front/gateway"
@@ -51,8 +52,7 @@ var ErrAborted = errors.New("the web server has aborted the request")
 var ErrDraining = errors.New("the server is shutting down")
 
 // Config is what is set for a server, whatever protocol it speaks. The zero value
-// of each field but Handler is a sane default; a negative MaxBody or duration is
-// no limit. A Config is not changed by serving; limits are for each listener.
+// of each field but Handler is a sane default. A Config is not changed by serving.
 type Config struct {
 	Handler  http.Handler
 	Listener gateway.Listener // what is told to gateway.New
@@ -64,6 +64,12 @@ type Config struct {
 	// Peers, if not empty, are the only TCP peers that may connect.
 	Peers []netip.Prefix
 
+	Limits
+}
+
+// Limits bound what a server takes, on each listener for itself. The zero value
+// of a field is its default; a negative MaxBody or duration is no limit.
+type Limits struct {
 	MaxConns    int    // connections; more wait to be accepted
 	MaxRequests int    // requests at a time; more are turned away
 	MaxBody     int64  // bytes of a request body
@@ -85,15 +91,19 @@ func (c *Config) Fill() {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	OrDefault(&c.MaxConns, DefaultMaxConns)
-	OrDefault(&c.MaxRequests, DefaultMaxRequests)
-	OrDefault(&c.BodyMemory, DefaultBodyMemory)
-	orUnlimited(&c.MaxBody, DefaultMaxBody, math.MaxInt64)
-	orUnlimited(&c.HeaderTimeout, DefaultHeaderTimeout, ever)
-	orUnlimited(&c.BodyTimeout, DefaultBodyTimeout, ever)
-	orUnlimited(&c.IdleTimeout, DefaultIdleTimeout, ever)
-	orUnlimited(&c.WriteTimeout, DefaultWriteTimeout, ever)
-	orUnlimited(&c.DrainTimeout, DefaultDrainTimeout, ever)
+	c.Limits.fill()
+}
+
+func (l *Limits) fill() {
+	OrDefault(&l.MaxConns, DefaultMaxConns)
+	OrDefault(&l.MaxRequests, DefaultMaxRequests)
+	OrDefault(&l.BodyMemory, DefaultBodyMemory)
+	orUnlimited(&l.MaxBody, DefaultMaxBody, math.MaxInt64)
+	orUnlimited(&l.HeaderTimeout, DefaultHeaderTimeout, ever)
+	orUnlimited(&l.BodyTimeout, DefaultBodyTimeout, ever)
+	orUnlimited(&l.IdleTimeout, DefaultIdleTimeout, ever)
+	orUnlimited(&l.WriteTimeout, DefaultWriteTimeout, ever)
+	orUnlimited(&l.DrainTimeout, DefaultDrainTimeout, ever)
 }
 
 // OrDefault sets *n if it is not positive.
@@ -119,11 +129,11 @@ func (c *Config) Allowed(a net.Addr) bool {
 	if !ok || len(c.Peers) == 0 {
 		return true
 	}
-	addr := t.AddrPort().Addr().Unmap().WithZone("")
-	for _, p := range c.Peers {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return Within(c.Peers, t)
+}
+
+// Within tells whether an address of TCP is in one of the networks.
+func Within(networks []netip.Prefix, a *net.TCPAddr) bool {
+	addr := a.AddrPort().Addr().Unmap().WithZone("")
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

@@ -116,7 +116,7 @@ func (x *Exchange) Run() {
 	}()
 	if err := x.make(); err != nil {
 		x.Log(slog.LevelWarn, "request refused", "error", err)
-		refuse(&x.Resp, err)
+		AnswerRefusal(&x.Resp, err)
 	} else {
 		x.shared.Config.Handler.ServeHTTP(&x.Resp, x.Request)
 	}
@@ -188,8 +188,9 @@ func Refuse(status int, format string, args ...any) error {
 	return &Refusal{status, fmt.Errorf(format, args...)}
 }
 
-// refuse answers a request that no handler sees, and tells nothing of err.
-func refuse(w http.ResponseWriter, err error) {
+// AnswerRefusal answers a request that no handler sees, for a *Refusal or an
+// error of gateway; of err it tells the status alone.
+func AnswerRefusal(w http.ResponseWriter, err error) {
 	var own *Refusal
 	if errors.As(err, &own) {
 		if own.Status == http.StatusServiceUnavailable {

@@ -51,7 +51,8 @@ func floors() map[string]floor {
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
 		"testenvs":            {"environments for tests", []string{"envs", "project", "dispatch", "front/gateway"}},
-		"cmd/projhost":        {"parse, wire, run", []string{"front/...", "deploy/...", "doctor", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life"}},
+		"admin":               {"trac-admin's commands on one environment", []string{"access/...", "envs/...", "db/...", "project/...", "internal/..."}},
+		"cmd/projhost":        {"parse, wire, run", []string{"admin", "front/...", "deploy/...", "doctor", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life"}},
 		"life":                {"the process: signals, service manager, log and pid files, hand-over", []string{"front"}},
 	}
 }

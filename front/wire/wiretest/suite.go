@@ -123,7 +123,7 @@ var big = sync.OnceValue(func() []byte {
 
 func (p Protocol) upload(t *testing.T) {
 	dir := t.TempDir()
-	f := p.Start(t, wire.Config{TempDir: dir, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := p.Start(t, wire.Config{Limits: wire.Limits{TempDir: dir}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		h := sha256.New()
 		n, err := io.Copy(h, r.Body)
 		fmt.Fprintf(w, "%d %x %v", n, h.Sum(nil), err)
@@ -233,7 +233,7 @@ func (p Protocol) refused(t *testing.T) {
 }
 
 func (p Protocol) bodyTooLong(t *testing.T) {
-	f := p.Start(t, wire.Config{MaxBody: 1000, Handler: handler(echo)})
+	f := p.Start(t, wire.Config{Limits: wire.Limits{MaxBody: 1000}, Handler: handler(echo)})
 	if a := f.Do(Request{Method: "POST", Path: "/"}, strings.Repeat("x", 1000)); a.Status != 200 {
 		t.Errorf("got %+v", a)
 	}
@@ -248,7 +248,7 @@ func (p Protocol) bodyTooLong(t *testing.T) {
 
 func (p Protocol) overload(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	f := p.Start(t, wire.Config{MaxRequests: 1, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := p.Start(t, wire.Config{Limits: wire.Limits{MaxRequests: 1}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		entered <- struct{}{}
 		<-leave
 	})})
@@ -346,7 +346,7 @@ func (p Protocol) bodyCutShort(t *testing.T) {
 }
 
 func (p Protocol) slowHead(t *testing.T) {
-	f := p.Start(t, wire.Config{HeaderTimeout: 30 * time.Millisecond, Handler: handler(echo)})
+	f := p.Start(t, wire.Config{Limits: wire.Limits{HeaderTimeout: 30 * time.Millisecond}, Handler: handler(echo)})
 	if rest := Closed(t, f.Dial()); rest != "" {
 		t.Errorf("a silent peer got %q", rest)
 	}
@@ -364,7 +364,7 @@ func (p Protocol) slowHead(t *testing.T) {
 
 func (p Protocol) slowBody(t *testing.T) {
 	got := make(chan error, 1)
-	f := p.Start(t, wire.Config{BodyTimeout: 30 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := p.Start(t, wire.Config{Limits: wire.Limits{BodyTimeout: 30 * time.Millisecond}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		got <- err
 	})})
@@ -487,7 +487,7 @@ func (p Protocol) peers(t *testing.T) {
 // connections: those beyond the bound wait.
 func (p Protocol) connections(t *testing.T) {
 	entered, leave := make(chan struct{}, 2), make(chan struct{})
-	f := p.Start(t, wire.Config{MaxConns: 1, Handler: handler(func(http.ResponseWriter, *http.Request) {
+	f := p.Start(t, wire.Config{Limits: wire.Limits{MaxConns: 1}, Handler: handler(func(http.ResponseWriter, *http.Request) {
 		entered <- struct{}{}
 		<-leave
 	})})
@@ -531,7 +531,7 @@ func (p Protocol) drain(t *testing.T) {
 
 func (p Protocol) drainCancels(t *testing.T) {
 	entered, cause := make(chan struct{}, 1), make(chan error, 1)
-	f := p.Start(t, wire.Config{DrainTimeout: 10 * time.Millisecond, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	f := p.Start(t, wire.Config{Limits: wire.Limits{DrainTimeout: 10 * time.Millisecond}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		entered <- struct{}{}
 		<-r.Context().Done()
 		cause <- context.Cause(r.Context())
