@@ -140,7 +140,7 @@ func (c cell) options(t *testing.T, work, parent string) deploy.Options {
 	case mountPrefix:
 		o.Mounts = []deploy.Mount{{Path: "/trac", Parent: parent}}
 		if !c.way.NoTLS {
-			o.TLSCert = certificate(t, work)
+			o.TLSCert = testenvs.Certificate(t, work)
 		}
 	case mountProjects:
 		o.Mounts = []deploy.Mount{
