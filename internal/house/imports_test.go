@@ -134,10 +134,12 @@ func TestOutsideImports(t *testing.T) {
 	}
 }
 
-func TestTestenvsOnlyInTests(t *testing.T) {
+func TestTestPackagesOnlyInTests(t *testing.T) {
 	for _, f := range program(tree(t)) {
-		if slices.Contains(f.imports(), module+"/testenvs") {
-			t.Errorf("%s imports testenvs outside a test", f.path)
+		for _, pkg := range []string{"/testenvs", "/db/pgtest", "/front/wire/wiretest"} {
+			if slices.Contains(f.imports(), module+pkg) {
+				t.Errorf("%s imports %s outside a test", f.path, pkg)
+			}
 		}
 	}
 }
