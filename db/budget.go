@@ -429,7 +429,7 @@ func (b *Budget) connected(p *pool, l link, err error) (*session, error) {
 		return nil, err
 	}
 	if srv.failure != nil {
-		b.options.Log.Info("database server answers again", "server", srv.name)
+		b.options.Log.Warn("database server answers again", "server", srv.name)
 	}
 	srv.failure, srv.pause = nil, 0
 	now := time.Now()

@@ -131,7 +131,7 @@ func fillDatabase(ctx context.Context, dir string, o CreateOptions) (err error) 
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	return d.Write(ctx, func(tx *db.Tx) error {
-		for _, statement := range schema.SQLite() {
+		for _, statement := range schema.For(d.Kind()) {
 			if _, err := tx.Exec(statement); err != nil {
 				return fmt.Errorf("making the tables: %w", err)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"projhost/db"
 	"projhost/dispatch"
 	"projhost/envs"
 	"projhost/project"
@@ -31,6 +32,7 @@ type hostFlags struct {
 	maxQueue      int
 	queueWait     time.Duration
 	idleClose     time.Duration
+	connections   int
 	doctorKeyFile string
 	logFormat     string
 	logLevel      string
@@ -63,6 +65,7 @@ func (f *hostFlags) bounds(fs *pflag.FlagSet) {
 	fs.IntVar(&f.maxOpen, "max-open", envs.DefaultMaxOpen, "environments open at once")
 	fs.IntVar(&f.maxConcurrent, "max-concurrent", envs.DefaultMaxConcurrent, "requests at once in one environment")
 	fs.IntVar(&f.maxQueue, "max-queue", envs.DefaultMaxQueue, "requests waiting for one environment")
+	fs.IntVar(&f.connections, "db-connections", db.DefaultConnections, "connections to PostgreSQL servers, of all environments together")
 	fs.DurationVar(&f.queueWait, "queue-wait", envs.DefaultQueueWait, "how long a request waits for its turn")
 	fs.StringVar(&f.doctorKeyFile, "doctor-key-file", "", "let who has the key in this file see how requests are understood (see projhost doctor)")
 	fs.DurationVar(&f.idleClose, "idle-close", envs.DefaultIdleClose, "close an environment unused for so long")
@@ -154,7 +157,7 @@ func unwrapPath(err error) error {
 
 func (f *hostFlags) registry(roots []string, log *slog.Logger) *envs.Registry {
 	return envs.NewRegistry(envs.Options{
-		AllowRoots: roots, MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
+		AllowRoots: roots, Connections: f.connections, MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
 		QueueWait: f.queueWait, IdleClose: f.idleClose, Log: log,
 	})
 }
