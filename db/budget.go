@@ -26,6 +26,11 @@ type BudgetOptions struct {
 	Idle        time.Duration // without use, before one is closed
 	Life        time.Duration // after which one is replaced, so that the server's process gives its memory back
 	Log         *slog.Logger  // nil is none
+
+	// Pooler says that servers are reached by way of a pooler in transaction mode,
+	// such as PgBouncer. A statement is not cancelled then, for a cancellation may
+	// meet another client's, but the server is told how long it may take.
+	Pooler bool
 }
 
 // Budget is the one bound above all connections to database servers. Databases

@@ -193,3 +193,39 @@ func TestBudgetIsUsedUp(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 }
+
+// TestTransactionPooler has PgBouncer give each transaction whichever connection
+// is free, which is where others see the tables of the project before them.
+func TestTransactionPooler(t *testing.T) {
+	s := pgtest.Start(t)
+	dsn := s.Bouncer(3)
+	b := db.NewBudget(db.BudgetOptions{Connections: 12, Pooler: true})
+	defer b.Close()
+	names := []string{"one", "two", "three", "four", "public"}
+	for _, name := range names {
+		project(t, s, name, db.Options{Budget: b})
+	}
+	var wg sync.WaitGroup
+	for i := range 24 {
+		name := names[i%len(names)]
+		d, err := db.Open(t.Context(), "", dsn(name), db.Options{Budget: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = d.Close() }()
+		wg.Go(func() {
+			for n := range 50 {
+				ctx, cancel := t.Context(), func() {}
+				if n%5 == 0 {
+					ctx, cancel = context.WithTimeout(ctx, time.Duration(n)*20*time.Microsecond)
+				}
+				text, err := start(ctx, d)
+				if err != nil && ctx.Err() == nil || err == nil && text != "page of "+name {
+					t.Errorf("%s has got %q, %v", name, text, err)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+}

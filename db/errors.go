@@ -67,9 +67,10 @@ func (p *problem) Unwrap() error { return p.err }
 // public gives err the words and the kind that a visitor meets, where it has
 // more to say than that something is broken.
 func public(err error) error {
+	var told *fault.Error
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || errors.As(err, &told):
+		return err
 	case errors.Is(err, ErrBusy):
 		e := fault.Wrap(fault.Busy, "The project's database is busy. Please try again in a moment.", err)
 		e.RetryAfter = retryBusy

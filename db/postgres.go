@@ -216,7 +216,12 @@ func (d *postgres) run(ctx context.Context, write bool, f func(*Tx) error) error
 		return err
 	}
 	defer d.running.Done()
-	t := &pgTx{db: d, ctx: ctx, write: write}
+	t := &pgTx{db: d, ctx: ctx, sent: ctx, write: write}
+	if d.budget.options.Pooler {
+		patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTime(ctx)+cancelTime)
+		defer cancel()
+		t.sent = patient
+	}
 	defer t.end()
 	if err := during(t, write, f); err != nil {
 		return err
@@ -227,7 +232,8 @@ func (d *postgres) run(ctx context.Context, write bool, f func(*Tx) error) error
 // pgTx is a transaction. It takes a connection with its first statement.
 type pgTx struct {
 	db    *postgres
-	ctx   context.Context
+	ctx   context.Context // of the caller
+	sent  context.Context // of what is sent: not that, if it is not to be cancelled
 	write bool
 	s     *session // nil before the first statement
 	c     *pgconn.PgConn
@@ -255,7 +261,20 @@ func (t *pgTx) begin() string {
 
 // bind binds the transaction to the schema, and tells who looks at the server
 // whose it is.
-const bind = "SELECT pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('application_name', $2, true)"
+const bind = "SELECT pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('application_name', $2, true)," +
+	" pg_catalog.set_config('statement_timeout', $3, true)"
+
+// statementTime is how long statements may take: as long as the caller waits.
+func statementTime(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return longest
+	}
+	return min(max(time.Until(end), time.Millisecond), longest)
+}
+
+// longest is the longest time for a statement of a caller who waits for ever.
+const longest = time.Hour
 
 // start sends a statement, the first one in the same message as what begins and
 // binds the transaction. A connection that is found dead then has done nothing
@@ -278,7 +297,7 @@ func (t *pgTx) start(query string, args []any) (cursor, bool, error) {
 	}
 	text := t.db.known.get(query)
 	if t.begun {
-		c := &pgCursor{tx: t, rows: t.c.ExecParams(t.ctx, text, values, nil, nil, nil)}
+		c := &pgCursor{tx: t, rows: t.c.ExecParams(t.sent, text, values, nil, nil, nil)}
 		return t.first(c, query)
 	}
 	for {
@@ -287,15 +306,16 @@ func (t *pgTx) start(query string, args []any) (cursor, bool, error) {
 			return nil, false, public(err)
 		}
 		c, err := t.firstOf(text, values)
-		if err != nil && !fresh && t.c.IsClosed() && t.ctx.Err() == nil {
+		switch {
+		case err == nil:
+			return t.first(c, query)
+		case t.ctx.Err() != nil || fresh && t.c.IsClosed():
+		case t.c.IsClosed():
 			t.drop()
 			t.db.budget.purge(t.db.pool.server)
 			continue
 		}
-		if err != nil {
-			return nil, false, t.fail(query, err)
-		}
-		return t.first(c, query)
+		return nil, false, t.fail(query, err)
 	}
 }
 
@@ -319,9 +339,9 @@ func (t *pgTx) drop() {
 func (t *pgTx) firstOf(text string, values [][]byte) (*pgCursor, error) {
 	var b pgconn.Batch
 	b.ExecParams(t.begin(), nil, nil, nil, nil)
-	b.ExecParams(bind, [][]byte{[]byte(t.db.path), []byte(applicationName(t.db.target.schema))}, nil, nil, nil)
+	b.ExecParams(bind, [][]byte{[]byte(t.db.path), []byte(applicationName(t.db.target.schema)), strconv.AppendInt(nil, statementTime(t.ctx).Milliseconds(), 10)}, nil, nil, nil)
 	b.ExecParams(text, values, nil, nil, nil)
-	all := t.c.ExecBatch(t.ctx, &b)
+	all := t.c.ExecBatch(t.sent, &b)
 	for range 2 {
 		if !all.NextResult() {
 			return nil, broken(all.Close())
@@ -379,7 +399,7 @@ func (t *pgTx) commit() error {
 	if t.open != nil {
 		t.open.release()
 	}
-	all := t.c.Exec(t.ctx, "COMMIT")
+	all := t.c.Exec(t.sent, "COMMIT")
 	tag := pgconn.CommandTag{}
 	for all.NextResult() {
 		tag, _ = all.ResultReader().Close() // Close of all has the error
@@ -402,7 +422,9 @@ func (t *pgTx) end() {
 	if t.open != nil {
 		t.open.release()
 	}
-	good := !t.c.IsClosed()
+	// A cancelled statement's connection is not used again: its cancellation may
+	// still be on the way, and would meet the next one's.
+	good := !t.c.IsClosed() && (t.over || t.sent.Err() == nil)
 	if good && !t.over {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), cancelTime)
 		defer cancel()
@@ -571,7 +593,7 @@ func pgProblem(err error) error {
 	switch {
 	case class == "23":
 		return &problem{is: ErrConstraint, err: err}
-	case pe.Code == "40001", pe.Code == "40P01", pe.Code == "55P03":
+	case pe.Code == "40001", pe.Code == "40P01", pe.Code == "55P03", pe.Code == "57014":
 		return &problem{is: ErrBusy, err: err}
 	case class == "57", class == "08", pe.Code == "53300":
 		return &problem{is: ErrUnavailable, err: err}

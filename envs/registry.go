@@ -40,6 +40,7 @@ type Options struct {
 	Recheck       time.Duration // how long what the file system said is believed
 	MaxMisses     int           // unknown names remembered
 	Connections   int           // connections to database servers, of all environments together
+	Pooler        bool          // they are reached by way of a pooler in transaction mode
 	Log           *slog.Logger  // nil discards
 }
 
@@ -92,7 +93,7 @@ func NewRegistry(o Options) *Registry {
 		options: o,
 		finder:  newFinder(o),
 		slots:   newOpenSlots(o.MaxOpen),
-		budget:  db.NewBudget(db.BudgetOptions{Connections: o.Connections, Wait: o.QueueWait, Log: o.Log}),
+		budget:  db.NewBudget(db.BudgetOptions{Connections: o.Connections, Wait: o.QueueWait, Pooler: o.Pooler, Log: o.Log}),
 		entries: make(map[string]*entry),
 		lists:   make(map[string]*listing),
 	}

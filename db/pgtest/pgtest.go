@@ -128,6 +128,46 @@ func (s *Server) DSN(schema string) string {
 	return "postgres://" + s.user + "@/projects?host=" + url.PathEscape(s.Dir) + "&schema=" + url.PathEscape(schema)
 }
 
+// bouncerPort is PgBouncer's, which is a part of its socket's name.
+const bouncerPort = 6432
+
+// Bouncer starts a PgBouncer in transaction mode, with so many connections to the
+// server, and returns what DSN is by way of it.
+func (s *Server) Bouncer(size int) (dsn func(schema string) string) {
+	s.tb.Helper()
+	config := filepath.Join(s.Dir, "pgbouncer.ini")
+	text := fmt.Sprintf(`[databases]
+projects = host=%[1]s dbname=projects user=%[4]s
+[pgbouncer]
+listen_port = %[2]d
+unix_socket_dir = %[1]s
+auth_type = any
+pool_mode = transaction
+default_pool_size = %[3]d
+max_client_conn = 200
+`, s.Dir, bouncerPort, size, s.user)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil { //nolint:gosec // its user reads it
+		s.tb.Fatal(err)
+	}
+	cmd := exec.Command("/usr/sbin/pgbouncer", "--quiet", config)
+	cmd.Dir = s.Dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred}
+	if err := cmd.Start(); err != nil {
+		s.tb.Fatalf("%v: run `make deps`", err)
+	}
+	s.tb.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+	})
+	Eventually(s.tb, "PgBouncer", func() bool {
+		_, err := os.Stat(filepath.Join(s.Dir, fmt.Sprintf(".s.PGSQL.%d", bouncerPort)))
+		return err == nil
+	})
+	return func(schema string) string {
+		return strings.Replace(s.DSN(schema), "@/", fmt.Sprintf("@:%d/", bouncerPort), 1)
+	}
+}
+
 // SQL runs a statement in a database and returns what psql prints, without
 // decoration.
 func (s *Server) SQL(database, statement string) string {
