@@ -37,9 +37,8 @@ type BudgetOptions struct {
 // on one server, of one user, share a few pools, each database always the same
 // one: a server's process keeps some 80 KiB for every schema it has touched, so
 // that it pays to let it see few. A pool may grow while others do not need their
-// share; who waits for a connection gets one of its pool that is given back, in
-// the order of asking, or takes the place of another pool's that is idle or above
-// its share. Close it when all its databases are closed.
+// share. Who waits gets, in the order of asking, a connection of the pool that is
+// given back, or the place of another pool's that can do without. Close it when all its databases are closed.
 type Budget struct {
 	options BudgetOptions
 
@@ -216,10 +215,15 @@ var (
 	errShut   = errors.New("the host is ending")
 )
 
-// Times of waiting: how long before one takes a place away from other pools, and
-// before one does so even from a pool that does not have more than its share.
+// Connections move from one pool to another slowly, for each move costs a new
+// one, which is dearer than some hundred pages.
 const (
-	patience = 20 * time.Millisecond
+	// spare is for how long a connection is idle that its pool can do without.
+	spare = time.Second
+	// patience is how long one waits before a pool above its share has to give a
+	// connection up.
+	patience = 50 * time.Millisecond
+	// hardship is how long who has none at all waits before any pool has to.
 	hardship = 250 * time.Millisecond
 )
 
@@ -242,15 +246,13 @@ func (b *Budget) acquire(ctx context.Context, p *pool) (s *session, fresh bool, 
 		s, err = b.connect(ctx, p)
 		return s, true, err
 	}
-	if p.open < b.share() {
-		if victim := b.oldestIdle(); victim != nil {
-			victim.pool.open--
-			p.open++
-			b.mu.Unlock()
-			victim.hangUp()
-			s, err = b.connect(ctx, p)
-			return s, true, err
-		}
+	if victim := b.dispensable(p, time.Now()); victim != nil {
+		victim.pool.open--
+		p.open++
+		b.mu.Unlock()
+		victim.hangUp()
+		s, err = b.connect(ctx, p)
+		return s, true, err
 	}
 	w := &waiter{pool: p, since: time.Now(), got: make(chan *session, 1)}
 	b.waiting = append(b.waiting, w)
@@ -282,8 +284,8 @@ func (b *Budget) await(ctx context.Context, w *waiter) (s *session, fresh bool, 
 		case <-turn.C: // somebody else's may be idle
 			b.mu.Lock()
 			victim := (*session)(nil)
-			if slices.Contains(b.waiting, w) && b.waiting[0] == w {
-				victim = b.oldestIdle()
+			if slices.Contains(b.waiting, w) {
+				victim = b.dispensable(w.pool, time.Now())
 			}
 			if victim != nil {
 				victim.pool.open--
@@ -357,17 +359,18 @@ func (b *Budget) takeFrom(p *pool) *session {
 	return s
 }
 
-// oldestIdle takes away the connection that has been idle for longest, of all.
-func (b *Budget) oldestIdle() *session {
+// dispensable takes away the connection that has been idle for longest, of all,
+// if its pool can do without or p has none.
+func (b *Budget) dispensable(p *pool, now time.Time) *session {
 	var of *pool
 	for _, srv := range b.servers {
-		for _, p := range srv.pools {
-			if len(p.idle) > 0 && (of == nil || p.idle[0].used.Before(of.idle[0].used)) {
-				of = p
+		for _, q := range srv.pools {
+			if len(q.idle) > 0 && (of == nil || q.idle[0].used.Before(of.idle[0].used)) {
+				of = q
 			}
 		}
 	}
-	if of == nil {
+	if of == nil || p.open > 0 && now.Sub(of.idle[0].used) < spare {
 		return nil
 	}
 	s := of.idle[0]
@@ -493,25 +496,26 @@ func (b *Budget) release(s *session, good bool) {
 	b.mu.Unlock()
 }
 
-// heir is who gets a pool's connection next, nil if nobody needs one.
+// heir is who gets a connection of p next that is given back, nil if nobody does:
+// who waits for one of p, unless p has more than its share and others less, or
+// others none.
 func (b *Budget) heir(p *pool, now time.Time) *waiter {
-	share := b.share()
-	var own, other *waiter // the first of each to have come
+	var own *waiter
 	for _, w := range b.waiting {
-		switch age := now.Sub(w.since); {
-		case w.pool == p:
-			if own == nil {
-				own = w
-			}
-		case other == nil && age >= patience && (w.pool.open < share || age >= hardship):
-			other = w
+		if w.pool == p {
+			own = w
+			break
 		}
 	}
-	switch {
-	case other == nil:
-		return own
-	case own == nil || p.open > share || now.Sub(other.since) >= hardship && other.since.Before(own.since) && other.pool.open == 0:
-		return other
+	share := b.share()
+	for _, w := range b.waiting {
+		age := now.Sub(w.since)
+		switch {
+		case w.pool == p || age < patience:
+		case w.pool.open == 0 && (own == nil || p.open > 1 || age >= hardship),
+			w.pool.open < share && p.open > share:
+			return w
+		}
 	}
 	return own
 }
