@@ -45,7 +45,21 @@ func (o *Options) fill() error {
 	if err := o.fillSite(); err != nil {
 		return err
 	}
-	return o.fillAuth()
+	w, title := o.way()
+	if o.XSendfile && w.NoSend != "" {
+		return fmt.Errorf("%s cannot send files that projhost names, %s: leave --xsendfile out", title, w.NoSend)
+	}
+	return o.fillAuth(w, title)
+}
+
+// way is the server's way and what messages call it; zero without a server.
+func (o *Options) way() (w Way, title string) {
+	if o.Server == "" {
+		return Way{}, ""
+	}
+	s, _ := serverNamed(o.Server)
+	w, _ = s.way(o.Way)
+	return w, s.Title + " (" + w.Name + ")"
 }
 
 // checkText refuses what no configuration file can hold: control characters,
@@ -194,15 +208,8 @@ func isPort(s string) bool {
 	return err == nil && n > 0
 }
 
-func (o *Options) fillAuth() error {
+func (o *Options) fillAuth(w Way, title string) error {
 	orDefault(&o.Auth.Realm, "projhost")
-	var w Way
-	var title string
-	if o.Server != "" {
-		s, _ := serverNamed(o.Server)
-		w, _ = s.way(o.Way)
-		title = s.Title + " (" + w.Name + ")"
-	}
 	file := w.AuthFile
 	switch o.Auth.Kind {
 	case AuthNone:

@@ -25,6 +25,7 @@ func litespeedServers() []Server {
 	return []Server{{Name: "litespeed", Title: "LiteSpeed, OpenLiteSpeed", Ways: []Way{{
 		Name: "fastcgi", Title: "FastCGI external application", Protocol: "fcgi", Silent: true, Untested: true, NoTLS: true,
 		Template: "litespeed.conf.tmpl", Config: "litespeed/fastcgi.conf", Check: checkLiteSpeed,
+		NoSend: "its X-LiteSpeed-Location is not part of this configuration",
 	}}}}
 }
 

@@ -1,0 +1,52 @@
+package deploy_test
+
+import (
+	"strings"
+	"testing"
+
+	"projhost/deploy"
+)
+
+// TestRefused holds what a way cannot do to its words: it is refused by the
+// server's name, or written.
+func TestRefused(t *testing.T) {
+	noDigest := map[string]bool{"nginx": true, "caddy": true, "haproxy": true, "h2o": true, "uwsgi": true, "iis": true, "litespeed": true}
+	noSend := map[string]bool{"haproxy": true, "h2o": true, "uwsgi": true, "iis": true, "litespeed": true}
+	for _, s := range deploy.Servers() {
+		for _, w := range s.Ways {
+			o := deploy.Options{
+				Dir: "/srv/deploy", Program: "/bin/projhost", Server: s.Name, Way: w.Name, Secret: "s",
+				Mounts: []deploy.Mount{{Path: "/", Parent: "/srv/trac"}},
+			}
+			digest, send := o, o
+			digest.Auth.Kind, send.XSendfile = deploy.AuthDigest, true
+			why := w.NoAuth
+			if why == "" && noDigest[s.Name] {
+				why = "no digest authentication: give --auth basic and TLS"
+			}
+			refused(t, digest, why, s.Title, w.Name)
+			why = ""
+			if noSend[s.Name] {
+				why = "cannot send files that projhost names"
+			}
+			refused(t, send, why, s.Title, w.Name)
+		}
+	}
+}
+
+// refused wants a plan's error to hold all texts, or none if why is empty.
+func refused(t *testing.T, o deploy.Options, why string, texts ...string) {
+	t.Helper()
+	_, err := deploy.Plan(o)
+	if why == "" {
+		if err != nil {
+			t.Errorf("%s %s: %v", o.Server, o.Way, err)
+		}
+		return
+	}
+	for _, text := range append(texts, why) {
+		if err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s %s: %v, want it refused with %q", o.Server, o.Way, err, text)
+		}
+	}
+}
