@@ -210,7 +210,7 @@ func (m mount) CommonRegex() string { return m.projectRegex() + "/chrome/common/
 func (m mount) SendRegex() string {
 	s := "^" + regexp.QuoteMeta(m.Directory())
 	if m.Parent != "" {
-		s += "/[^/]+"
+		s += "/[^./][^/]*"
 	}
 	return s + "/(?:files|attachments|htdocs)(?:/[^./][^/]*)+$"
 }
