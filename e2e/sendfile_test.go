@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -91,6 +92,13 @@ func sendAll(t *testing.T, c cell) {
 	write(t, filepath.Join(shared, oddName), "shared file")
 	o := c.options(t, work, parent)
 	o.XSendfile = true
+	if c.way.Protocol == "cgi" { // which says nothing of a request by itself
+		o.Program = filepath.Join(work, "projhost")
+		write(t, o.Program, fmt.Sprintf("#!/bin/sh\nexec '%s' \"$@\" --log-level info\n", program()))
+		if err := os.Chmod(o.Program, 0o755); err != nil { //nolint:gosec // a script that the web server runs
+			t.Fatal(err)
+		}
+	}
 	o.Mounts = append(o.Mounts, deploy.Mount{Path: "/trac ü", Parent: parent}, deploy.Mount{Path: "/own+%", Env: filepath.Join(alone, "drei (3)")})
 	giveAway(t, work)
 	site, err := try.Start(t.Context(), o, work)
