@@ -85,7 +85,7 @@ func (o *Options) checkText() error {
 		}
 	}
 	for _, m := range o.Mounts {
-		for _, s := range []string{m.Path, m.Env, m.Parent} {
+		for _, s := range []string{m.Path, m.Env, m.Parent, m.Real} {
 			if err := checkText("mount", s); err != nil {
 				return err
 			}
@@ -141,7 +141,7 @@ func (o *Options) fillMounts() error {
 		if (m.Env == "") == (m.Parent == "") {
 			return fmt.Errorf("mount %s: give one of an environment and a directory of environments", m.Path)
 		}
-		for _, dir := range []*string{&m.Env, &m.Parent} {
+		for _, dir := range []*string{&m.Env, &m.Parent, &m.Real} {
 			if *dir != "" && !path.IsAbs(*dir) {
 				return fmt.Errorf("mount %s: %q is not an absolute path", m.Path, *dir)
 			}

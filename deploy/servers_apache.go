@@ -98,7 +98,7 @@ func checkApache(o Options) error {
 func (v *view) ApacheDollar() bool {
 	all := []string{v.Dir, v.RunDir, v.Listen, v.TLSCert, v.TLSKey, v.Auth.File, v.Auth.Realm}
 	for _, m := range v.Mounts {
-		all = append(all, m.Path, m.Directory())
+		all = append(all, m.Path, m.Directory(), m.Real)
 	}
 	return slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, "${") })
 }

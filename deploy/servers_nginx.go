@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -31,7 +32,7 @@ func nginxServers() []Server {
 func checkNginx(o Options) error {
 	for _, m := range o.Mounts {
 		for _, other := range o.Mounts {
-			if o.XSendfile && m.Path == other.Env+other.Parent {
+			if o.XSendfile && m.Path == cmp.Or(other.Real, other.Env+other.Parent) {
 				return fmt.Errorf("mount %s: nginx cannot send files of the directory of the same name: choose another prefix or leave --xsendfile out", m.Path)
 			}
 		}

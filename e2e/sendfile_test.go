@@ -99,7 +99,11 @@ func sendAll(t *testing.T, c cell) {
 			t.Fatal(err)
 		}
 	}
-	o.Mounts = append(o.Mounts, deploy.Mount{Path: "/trac ü", Parent: parent}, deploy.Mount{Path: "/own+%", Env: filepath.Join(alone, "drei (3)")})
+	link := filepath.Join(work, "link") // files are named by where they are
+	if err := os.Symlink(filepath.Join(alone, "drei (3)"), link); err != nil {
+		t.Fatal(err)
+	}
+	o.Mounts = append(o.Mounts, deploy.Mount{Path: "/trac ü", Parent: parent}, deploy.Mount{Path: "/own+%", Env: link, Real: filepath.Join(alone, "drei (3)")})
 	giveAway(t, work)
 	site, err := try.Start(t.Context(), o, work)
 	if err != nil {
