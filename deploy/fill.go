@@ -221,6 +221,9 @@ func (o *Options) fillAuth(w Way, title string) error {
 		orDefault(&file, "users.htpasswd")
 	case AuthDigest:
 		orDefault(&file, "users.htdigest")
+		if strings.ContainsAny(o.Auth.Realm, `":\`) {
+			return fmt.Errorf("realm %q: for digest authentication it may hold no quote, colon or backslash, for lists of users have it as it is", o.Auth.Realm)
+		}
 		if w.Name != "" && !w.Digest && w.NoAuth == "" {
 			return fmt.Errorf("%s has no digest authentication: give --auth basic and TLS", title)
 		}

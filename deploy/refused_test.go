@@ -34,6 +34,20 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestDigestRealm: what stands between quotes in a challenge, and as it is in a
+// list of users, can have neither's special characters.
+func TestDigestRealm(t *testing.T) {
+	for _, realm := range []string{`a "b"`, `a:b`, `a\b`} {
+		o := deploy.Options{
+			Dir: "/srv/deploy", Program: "/bin/projhost", Server: "apache", Mounts: []deploy.Mount{{Path: "/", Parent: "/srv/trac"}},
+			Auth: deploy.Auth{Kind: deploy.AuthDigest, Realm: realm},
+		}
+		refused(t, o, "for digest authentication it may hold no quote, colon or backslash", "realm")
+		o.Auth.Kind = deploy.AuthBasic
+		refused(t, o, "")
+	}
+}
+
 // refused wants a plan's error to hold all texts, or none if why is empty.
 func refused(t *testing.T, o deploy.Options, why string, texts ...string) {
 	t.Helper()
