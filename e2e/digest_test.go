@@ -1,10 +1,8 @@
 package e2e_test
 
 import (
-	"crypto/md5" //nolint:gosec // what htdigest files hold
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/textproto"
 	"os"
@@ -65,8 +63,7 @@ func digestBehind(t *testing.T, c cell, all bool) {
 		testenvs.Make(t, parent, name, nil)
 	}
 	o := c.options(t, work, parent)
-	o.Auth = deploy.Auth{Kind: deploy.AuthDigest, File: o.Auth.File, Realm: digestRealm, All: all}
-	write(t, o.Auth.File, digestUsers(matrixUser, digestRealm, matrixPassword))
+	o.Auth = signIn(t, o.Server, o.Auth.File, deploy.Auth{Kind: deploy.AuthDigest, Realm: digestRealm, All: all})
 	giveAway(t, work)
 	site, err := try.Start(t.Context(), o, work)
 	if err != nil {
@@ -80,7 +77,7 @@ func digestBehind(t *testing.T, c cell, all bool) {
 			t.Log(tail(log, 3000))
 		}
 	}()
-	x := visitor{t, strings.TrimSuffix(site.URL+o.Mounts[0].Path, "/"), "Digest"}
+	x := visitor{t, strings.TrimSuffix(site.URL+o.Mounts[0].Path, "/"), "Digest", digestRealm}
 	x.signsIn(all)
 	x.reported(c.way.Protocol)
 }
@@ -93,18 +90,12 @@ func TestOwnGuard(t *testing.T) {
 				t.Run(command+"/"+scheme+"/"+askedAt(all), func(t *testing.T) {
 					t.Parallel()
 					parent := testenvs.Parent(t, "one", "zwei ü")
-					file := filepath.Join(t.TempDir(), "users")
-					users, err := try.Users("apache", matrixUser, matrixPassword)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if scheme == "Digest" {
-						users = digestUsers(matrixUser, digestRealm, matrixPassword)
-					}
-					write(t, file, users)
+					const realm = `the "old" \projects, Größe`
+					a := deploy.Auth{Kind: deploy.AuthKind(strings.ToLower(scheme)), Realm: realm}
+					file := signIn(t, "apache", filepath.Join(t.TempDir(), "users"), a).File
 					address := freePort(t)
 					_, port, _ := strings.Cut(address, ":")
-					rule := "*," + file + "," + digestRealm
+					rule := "*," + file + "," + realm
 					if all {
 						rule += ",all"
 					}
@@ -113,7 +104,7 @@ func TestOwnGuard(t *testing.T) {
 						args = []string{"tracd", "-b", "127.0.0.1", "-p", port, "-e", parent, flag, rule}
 					}
 					start(t, args...).waitFor("tcp", address)
-					x := visitor{t, "http://" + address, scheme}
+					x := visitor{t, "http://" + address, scheme, realm}
 					x.signsIn(all)
 				})
 			}
@@ -121,17 +112,12 @@ func TestOwnGuard(t *testing.T) {
 	}
 }
 
-// digestUsers is the text of an htdigest file with one user in it.
-func digestUsers(user, realm, password string) string {
-	sum := md5.Sum([]byte(user + ":" + realm + ":" + password)) //nolint:gosec // see above
-	return fmt.Sprintf("%s:%s:%x\n", user, realm, sum)
-}
-
 // visitor asks a site with curl, which has its own idea of a digest.
 type visitor struct {
 	*testing.T
 	url    string
 	scheme string // by which the site asks for a password
+	realm  string
 }
 
 // signsIn gives no password, a wrong one and the right one.
@@ -171,7 +157,7 @@ func (x visitor) signsIn(all bool) {
 func (x visitor) asked(path string, args ...string) {
 	x.Helper()
 	status, header, body := x.curl(path, args...)
-	realm := `realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(digestRealm) + `"`
+	realm := `realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(x.realm) + `"`
 	challenges := header.Values("WWW-Authenticate")
 	if status != http.StatusUnauthorized || len(challenges) == 0 || strings.Contains(body, "Signed in") {
 		x.Errorf("%s %q: status %d, %q", path, args, status, challenges)
