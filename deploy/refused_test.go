@@ -48,6 +48,22 @@ func TestDigestRealm(t *testing.T) {
 	}
 }
 
+// TestNginxMountBesideFiles: a path of the site and files to be sent are both
+// locations of nginx's.
+func TestNginxMountBesideFiles(t *testing.T) {
+	for path, why := range map[string]string{
+		"/srv/real": "cannot send files of the directory /srv/real", "/srv/real/x": "cannot send files", "/srv/trac": "", "/srv/realm": "", "/": "",
+	} {
+		o := deploy.Options{
+			Dir: "/srv/deploy", Program: "/bin/projhost", Server: "nginx", XSendfile: true,
+			Mounts: []deploy.Mount{{Path: path, Parent: "/srv/trac", Real: "/srv/real"}},
+		}
+		refused(t, o, why)
+		o.XSendfile = false
+		refused(t, o, "")
+	}
+}
+
 // refused wants a plan's error to hold all texts, or none if why is empty.
 func refused(t *testing.T, o deploy.Options, why string, texts ...string) {
 	t.Helper()

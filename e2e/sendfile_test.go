@@ -23,7 +23,7 @@ import (
 
 // What the files of a project are called and how large they are.
 const (
-	oddName  = `a b+c?d"e'f&g;h=#ü.txt`
+	oddName  = `a b+c?d"e'f&g;h=#{x}$\ü.txt`
 	pctName  = "100%41.txt"
 	bigName  = "big one.bin"
 	bigSize  = 8 << 20
