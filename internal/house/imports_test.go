@@ -98,7 +98,7 @@ func TestImportsGoDown(t *testing.T) {
 func TestOutsideImports(t *testing.T) {
 	only := map[string][]string{
 		"github.com/go-chi/chi":        {"dispatch"},
-		"gopkg.in/ini.v1":              {"envs/tracini"},
+		"gopkg.in/ini.v1":              {"envs/tracini", "cmd/projhost"},
 		"modernc.org/sqlite":           {"db"},
 		"modernc.org/libc":             {"db"},
 		"github.com/jackc/pgx/v5":      {"db"},
