@@ -1,16 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"projhost/admin"
+	"projhost/internal/locale"
 )
 
 func adminCommand() *cobra.Command {
@@ -24,7 +27,7 @@ Tables are written as JSON with --json before the environment.
 An error is said as trac-admin says it, and the exit code is 2.`,
 		DisableFlagParsing: true,
 		RunE: func(c *cobra.Command, args []string) error {
-			console := &admin.Console{In: c.InOrStdin(), Out: c.OutOrStdout()}
+			console := &admin.Console{In: c.InOrStdin(), Out: c.OutOrStdout(), Locale: processLocale()}
 			if len(args) > 0 && args[0] == "--json" {
 				console.JSON, args = true, args[1:]
 			}
@@ -43,6 +46,12 @@ An error is said as trac-admin says it, and the exit code is 2.`,
 			return exitCode(admin.ExitFailed)
 		},
 	}
+}
+
+// processLocale is how whoever runs the program writes dates (POSIX, section 8.2).
+func processLocale() locale.Locale {
+	l, _ := locale.Find(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_TIME"), os.Getenv("LANG")))
+	return l
 }
 
 // adminHelp lists the commands.
