@@ -50,7 +50,8 @@ type Command struct {
 
 // Commands returns all commands, sorted by name. extra are those of the caller.
 func Commands(extra ...Command) []Command {
-	all := slices.Concat(permissionCommands(), sessionCommands(), extra)
+	all := slices.Concat(permissionCommands(), sessionCommands(), componentCommands(), enumCommands(), milestoneCommands(),
+		versionCommands(), ticketCommands(), attachmentCommands(), wikiCommands(), extra)
 	slices.SortFunc(all, func(a, b Command) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

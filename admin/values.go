@@ -1,14 +1,15 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/user"
-	"strings"
 	"time"
+	"unicode/utf8"
 
 	"projhost/envs"
 )
@@ -110,8 +111,10 @@ func (c *Console) input(name string) (string, error) {
 		return "", err
 	case len(text) > maxInput:
 		return "", fmt.Errorf("%s has more than %d MB", orInput(name), maxInput>>20)
+	case !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0:
+		return "", fmt.Errorf("%s is no text in UTF-8", orInput(name))
 	}
-	return strings.ToValidUTF8(string(text), "\ufffd"), nil
+	return string(text), nil
 }
 
 func orInput(name string) string {
