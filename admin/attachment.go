@@ -108,7 +108,7 @@ func attachmentAdd(ctx context.Context, c *Console, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is no file", args[1])
 	}
@@ -158,7 +158,7 @@ func attachmentExport(ctx context.Context, c *Console, args []string) error {
 		if err != nil {
 			return err
 		}
-		defer in.Close() //nolint:errcheck // it was only read
+		defer in.Close()
 		to := arg(args, 2)
 		if info, err := os.Stat(to); err == nil && info.IsDir() {
 			name, err := attachment.CleanName(a.Name) // another program may have stored any

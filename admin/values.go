@@ -96,7 +96,7 @@ func (c *Console) input(name string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		defer file.Close() //nolint:errcheck // it was only read
+		defer file.Close()
 		if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 			return "", fmt.Errorf("%s is no file", name)
 		}

@@ -95,7 +95,7 @@ func Revoke(ctx context.Context, e *envs.Env, remove []Entry) error {
 
 // whyNot says why an entry cannot be removed.
 func whyNot(e *envs.Env, rows map[string][]string, x Entry) error {
-	if x.Subject != "*" && x.Action != "*" && expand(rows, auth.Named(x.Subject), extraActions(e)).has(x.Action) {
+	if x.Subject != "*" && IsAction(x.Action) && expand(rows, auth.Named(x.Subject), extraActions(e)).has(x.Action) {
 		return fault.New(fault.Conflict, fmt.Sprintf("%s has %s by a group or by another action, not by itself.", x.Subject, x.Action))
 	}
 	return fault.New(fault.NotFound, fmt.Sprintf("%s is not granted to %s.", x.Action, x.Subject))

@@ -38,14 +38,14 @@ func rows(t *testing.T, e *envs.Env) []string {
 func TestGrantAndRevoke(t *testing.T) {
 	e := testenvs.Env(t, nil)
 	before := testenvs.Generation(t, e, key)
-	already, err := perm.Grant(t.Context(), e, entries("bo crew", "crew TICKET_ADMIN", "bo crew", "bo WIKI_VIEW", "cy WIKI_ADMIN"))
+	already, err := perm.Grant(t.Context(), e, entries("bo crew", "crew TICKET_ADMIN", "bo crew", "bo WIKI_VIEW", "cy WIKI_ADMIN", "boss TRAC_ADMIN"))
 	if err != nil || !slices.Equal(already, entries("bo crew")) {
 		t.Fatalf("%v, %v", already, err)
 	}
 	if testenvs.Generation(t, e, key) == before {
 		t.Error("nobody is told of the change")
 	}
-	want := []string{"bo|WIKI_VIEW", "bo|crew", "crew|TICKET_ADMIN", "cy|WIKI_ADMIN"}
+	want := []string{"bo|WIKI_VIEW", "bo|crew", "boss|TRAC_ADMIN", "crew|TICKET_ADMIN", "cy|WIKI_ADMIN"}
 	if got := rows(t, e); !slices.Equal(got, want) {
 		t.Fatalf("%v", got)
 	}
@@ -67,7 +67,7 @@ func TestGrantAndRevoke(t *testing.T) {
 	}
 	for words, k := range map[string]fault.Kind{
 		"bo TICKET_VIEW": fault.Conflict, "bo TICKET_ADMIN": fault.Conflict, "cy WIKI_VIEW": fault.Conflict, "bo REPORT_ADMIN": fault.NotFound,
-		"nobody crew": fault.NotFound, "nobody *": fault.NotFound, "* REPORT_ADMIN": fault.NotFound,
+		"nobody crew": fault.NotFound, "boss crew": fault.NotFound, "boss LOG_VIEW": fault.Conflict, "nobody *": fault.NotFound, "* REPORT_ADMIN": fault.NotFound,
 	} {
 		if err := perm.Revoke(t.Context(), e, append(entries("bo crew"), entries(words)...)); kind(err) != k {
 			t.Errorf("%s: %v", words, err)
@@ -80,6 +80,7 @@ func TestGrantAndRevoke(t *testing.T) {
 		t.Error("others are told of changes that were not made")
 	}
 	for _, c := range []struct{ words, left string }{
+		{"boss *", "bo|WIKI_VIEW bo|crew crew|TICKET_ADMIN cy|WIKI_ADMIN"},
 		{"* WIKI_ADMIN", "bo|WIKI_VIEW bo|crew crew|TICKET_ADMIN"},
 		{"bo *", "crew|TICKET_ADMIN"},
 		{"crew TICKET_ADMIN", ""},

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
+	"time"
 
 	"projhost/envs"
 )
@@ -45,7 +47,10 @@ func (f *Files) incoming(body io.Reader) (name string, size int64, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	name = ".incoming-" + rand.Text()
+	if err := sweep(root, time.Now().Add(-maxIncoming)); err != nil {
+		return "", 0, err
+	}
+	name = incomingPrefix + rand.Text()
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return "", 0, err
@@ -56,6 +61,34 @@ func (f *Files) incoming(body io.Reader) (name string, size int64, err error) {
 		err = file.Sync()
 	}
 	return name, size, errors.Join(err, file.Close())
+}
+
+const (
+	incomingPrefix = ".incoming-"
+	// maxIncoming is how long bytes are kept aside; older ones are of a process
+	// that has crashed.
+	maxIncoming = 24 * time.Hour
+)
+
+// sweep removes what was kept aside and is last written to before a moment.
+func sweep(root *os.Root, before time.Time) error {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), incomingPrefix) {
+			continue
+		}
+		info, err := entry.Info()
+		if err == nil && info.ModTime().Before(before) {
+			err = root.Remove(entry.Name())
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // put gives bytes another name, at which there must be none; both names count
@@ -72,10 +105,20 @@ func (f *Files) put(from, to string) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 		err = duplicate(root, from, to) // a file system without links
 	}
-	if err == nil {
-		f.made = append(f.made, to)
+	if err != nil {
+		return err
 	}
-	return err
+	f.made = append(f.made, to)
+	return syncDir(root, path.Dir(to))
+}
+
+// syncDir has the names in a directory written to the disk.
+func syncDir(root *os.Root, dir string) error {
+	d, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func duplicate(root *os.Root, from, to string) error {
@@ -83,7 +126,7 @@ func duplicate(root *os.Root, from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close() //nolint:errcheck // it was only read
+	defer in.Close()
 	out, err := root.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err

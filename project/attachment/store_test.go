@@ -287,3 +287,36 @@ func TestManyOfOneName(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestAfterACrash: what was kept aside for an upload goes after a day.
+func TestAfterACrash(t *testing.T) {
+	e := testenvs.Env(t, nil)
+	add(t, e, page("A"), "f.txt", "x")
+	dir := e.Path("files", "attachments")
+	for name, age := range map[string]time.Duration{".incoming-old": 25 * time.Hour, ".incoming-new": 23 * time.Hour, ".other": 25 * time.Hour} {
+		path, at := filepath.Join(dir, name), time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(t, e, page("A"), "f.txt", "x")
+	got := files(t, e)
+	if slices.Contains(got, ".incoming-old") || !slices.Contains(got, ".incoming-new") || !slices.Contains(got, ".other") {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestReadOnly: the files of an environment with older tables are left alone.
+func TestReadOnly(t *testing.T) {
+	dir := testenvs.Make(t, t.TempDir(), "old", nil)
+	e := testenvs.Open(t, dir)
+	testenvs.Alter(t, e, "UPDATE system SET value = '42' WHERE name = 'database_version'")
+	old := testenvs.Open(t, dir)
+	a := attachment.Attachment{Parent: page("A"), Name: "f"}
+	if _, err := attachment.Add(t.Context(), old, a, strings.NewReader("x"), there); !errors.Is(err, db.ErrReadOnly) {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(old.Path("files")); err == nil {
+		t.Error("a directory was made")
+	}
+}
