@@ -2,6 +2,8 @@ package perm_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -139,5 +141,25 @@ func TestChange(t *testing.T) {
 	n, err := perm.Change(t.Context(), e, entries("bo WIKI_VIEW", "anonymous WIKI_VIEW"), entries("anonymous LOG_VIEW", "nobody LOG_VIEW"))
 	if n != 2 || err != nil {
 		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// TestLongestRuleCounts: whichever order trac.ini has them in.
+func TestLongestRuleCounts(t *testing.T) {
+	for rules, want := range map[string]bool{
+		"tracopt.perm.* = enabled\ntracopt.* = disabled\n":                      true,
+		"tracopt.* = disabled\ntracopt.perm.* = enabled\n":                      true,
+		"tracopt.perm.config_perm_provider.* = disabled\ntracopt.* = enabled\n": false,
+		"tracopt.per.* = enabled\n":                                             false,
+		"TracOpt.Perm.Config_Perm_Provider.ExtraPermissionsProvider = on\n":     true,
+	} {
+		dir := testenvs.Make(t, t.TempDir(), "one", nil)
+		ini := "[trac]\ndatabase = sqlite:db/trac.db\n[components]\n" + rules + "[extra-permissions]\nextra_admin = extra_view\n"
+		if err := os.WriteFile(filepath.Join(dir, "conf", "trac.ini"), []byte(ini), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(perm.Actions(testenvs.Open(t, dir)), "EXTRA_VIEW"); got != want {
+			t.Errorf("%s: %v", rules, got)
+		}
 	}
 }

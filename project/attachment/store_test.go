@@ -320,3 +320,32 @@ func TestReadOnly(t *testing.T) {
 		t.Error("a directory was made")
 	}
 }
+
+// TestWithoutLinks copies, as on a file system that has no links.
+func TestWithoutLinks(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(root.WriteFile("a", []byte("one"), 0o600), root.WriteFile("b", []byte("two"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := attachment.Duplicate(root, "a", "b"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over another file: %v", err)
+	}
+	if err := attachment.Duplicate(root, "nosuch", "c"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of no file: %v", err)
+	}
+	if err := attachment.Duplicate(root, "a", "c"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"a": "one", "b": "two", "c": "one"} {
+		if got, err := root.ReadFile(name); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	if err := root.Close(); err != nil {
+		t.Error(err)
+	}
+}

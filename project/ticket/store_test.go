@@ -305,3 +305,23 @@ func TestFailuresChangeNothing(t *testing.T) {
 		t.Errorf("half of it is done: %s", got)
 	}
 }
+
+// TestRemoveFirstOfThree: the change that follows is the one that starts from
+// another value.
+func TestRemoveFirstOfThree(t *testing.T) {
+	e := testenvs.Env(t, nil)
+	testenvs.Alter(t, e, addTicket(1, "'a', 'defect', 'c', 'v', 'm'"),
+		"INSERT INTO ticket_change (ticket, time, field, oldvalue, newvalue) VALUES (1, 1, 'priority', 'a', 'b'), (1, 1, 'comment', '1', NULL), "+
+			"(1, 2, 'priority', 'c', 'b'), (1, 3, 'priority', 'b', 'a'), (1, 3, 'comment', '3', NULL)")
+	if err := ticket.RemoveComment(t.Context(), e, 1, 1, time.UnixMicro(9)); err != nil {
+		t.Fatal(err)
+	}
+	// what followed did not start from the value that is gone, so it stays
+	want := "2|priority|c|b 3|comment|3|NULL 3|priority|b|a"
+	if got := query(t, e, "SELECT time, field, oldvalue, newvalue FROM ticket_change ORDER BY time, field", 4); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := query(t, e, "SELECT priority FROM ticket", 1); got != "a" {
+		t.Errorf("the ticket has %s", got)
+	}
+}
