@@ -14,11 +14,11 @@ import (
 
 func sessionCommands() []Command {
 	return []Command{
-		{Name: "session list", Args: "[sid[:0|:1]]...", Max: -1, Run: sessionList, Help: `List sessions: name, address, start page.
+		{Name: "session list", Args: "[sid[:0|:1]]...", Max: -1, Run: sessionList, Complete: completeSession, Help: `List sessions: name, address, start page.
 ":0" after an id means a visitor who has not logged in, ":1" a user, which is
 the default; "anonymous", "authenticated" and "*", the default, mean all such.`},
 		{Name: "session add", Args: "sid[:0|:1] [name] [email]", Min: 1, Max: 3, Run: sessionAdd, Help: "Make a session."},
-		{Name: "session set", Args: "name|email|default_handler sid[:0|:1] value", Min: 3, Max: 3, Run: sessionSet, Complete: completeSession,
+		{Name: "session set", Args: "name|email|default_handler sid[:0|:1] value", Min: 3, Max: 3, Run: sessionSet, Complete: completeAttribute,
 			Help: "Set an attribute of a session; an empty value removes it."},
 		{Name: "session delete", Args: "sid[:0|:1]...", Min: 1, Max: -1, Run: sessionDelete, Complete: completeSession,
 			Help: "Remove sessions; \"anonymous\" means all of visitors who have not logged in."},
@@ -112,11 +112,16 @@ func sessionPurge(ctx context.Context, c *Console, args []string) error {
 	})
 }
 
+// completeSession completes the ids of any number of sessions.
 func completeSession(ctx context.Context, c *Console, args []string) []string {
+	return names(sessionIDs, len(args))(ctx, c, args)
+}
+
+func completeAttribute(ctx context.Context, c *Console, args []string) []string {
 	if len(args) == 0 {
 		return sessionAttributes()
 	}
-	return names(sessionIDs, len(args))(ctx, c, args)
+	return names(sessionIDs, 1)(ctx, c, args)
 }
 
 func sessionIDs(ctx context.Context, e *envs.Env) (ids []string, err error) {

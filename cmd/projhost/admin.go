@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -54,11 +55,12 @@ func processLocale() locale.Locale {
 	return l
 }
 
-// adminHelp lists the commands.
+// adminHelp lists the commands, with the first line of what they say of themselves.
 func adminHelp() string {
 	text := ""
 	for _, c := range adminCommands() {
-		text += fmt.Sprintf("  %-44s %s\n", c.Usage(), c.Help)
+		first, _, _ := strings.Cut(c.Help, "\n")
+		text += fmt.Sprintf("  %-44s %s\n", c.Usage(), first)
 	}
 	return text
 }

@@ -146,21 +146,6 @@ func (t table) remove(tx *db.Tx, name string) error {
 	return err
 }
 
-// names lists the rows' names.
-func (t table) names(ctx context.Context, e *envs.Env) (list []string, err error) {
-	err = e.DB().Read(ctx, func(tx *db.Tx) error {
-		list = nil
-		return tx.Each(func(row db.Row) error {
-			list = append(list, row.Text(0))
-			return nil
-		}, "SELECT name FROM "+string(t)+" ORDER BY name")
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading names of the table %s: %w", t, err)
-	}
-	return list, nil
-}
-
 // compareNatural compares names as people sort them: digits as numbers.
 func compareNatural(a, b string) int {
 	for a != "" && b != "" {
