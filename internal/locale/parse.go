@@ -174,6 +174,8 @@ func (f *formats) scanVerb(d *day, text string, verb byte) (rest string, ok bool
 		return f.scan(d, text, "%H:%M:%S")
 	case 'R':
 		return f.scan(d, text, "%H:%M")
+	case 'z', 'Z':
+		return scanZone(d, text)
 	case '%':
 		return strings.CutPrefix(text, "%")
 	}
@@ -189,6 +191,35 @@ func scanNumber(to *int, text string, most int) (rest string, ok bool) {
 	value, err := strconv.Atoi(text[:n])
 	*to = value
 	return text[n:], err == nil
+}
+
+var zoneName = regexp.MustCompile(`^ *(?:([A-Za-z]+)|([+-]\d\d(?::?\d\d)?))`)
+
+// scanZone reads a zone, if there is one: a difference from UTC, UTC, or what the
+// zone that is known already is called in a month of the year.
+func scanZone(d *day, text string) (rest string, ok bool) {
+	m := zoneName.FindStringSubmatch(text)
+	if m == nil {
+		return text, true
+	}
+	rest = text[len(m[0]):]
+	if m[2] != "" {
+		zone, ok := parseZone(m[2])
+		if ok {
+			d.zone = zone
+		}
+		return rest, ok
+	}
+	if m[1] == "UTC" || m[1] == "GMT" {
+		d.zone = time.UTC
+		return rest, true
+	}
+	for month := range 12 {
+		if name, _ := time.Date(2024, time.Month(month+1), 1, 0, 0, 0, 0, d.zone).Zone(); name == m[1] {
+			return rest, true
+		}
+	}
+	return text, true // it may be the name of something that comes next
 }
 
 // scanName reads a name, whatever its case; the name of a weekday says nothing.
@@ -220,7 +251,7 @@ func (f *formats) scanName(d *day, text string, verb byte) (rest string, ok bool
 		}
 		return text[len(name):], true
 	}
-	return text, verb == 'p' && len(list) == 0
+	return text, verb == 'p' && strings.Join(list, "") == "" // a locale that has no such names
 }
 
 var (
