@@ -5,6 +5,8 @@ type Parsed struct {
 	Sections []string
 	Settings []Setting // sorted
 	Lines    []int
+	Starts   []int // in bytes
+	Ends     []int
 }
 
 // Parse is parse.
@@ -17,6 +19,8 @@ func Parse(text string) (Parsed, *Error) {
 	for _, s := range src.settings {
 		p.Settings = append(p.Settings, Setting{s.section, s.name, s.value})
 		p.Lines = append(p.Lines, s.line)
+		p.Starts = append(p.Starts, s.start)
+		p.Ends = append(p.Ends, s.end)
 	}
 	return p, nil
 }
