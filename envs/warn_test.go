@@ -19,7 +19,7 @@ func TestBadValuesAreLogged(t *testing.T) {
 	parent := testenvs.Parent(t, "one")
 	var log bytes.Buffer
 	r := testenvs.Registry(t, parent, envs.Options{
-		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), Recheck: time.Nanosecond,
+		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), Recheck: time.Millisecond,
 	})
 	l := locate(t, r, parent, "one")
 	write := func(bad string) {
@@ -37,6 +37,7 @@ func TestBadValuesAreLogged(t *testing.T) {
 	open := func() {
 		t.Helper()
 		for range 3 {
+			time.Sleep(3 * time.Millisecond) // past Recheck
 			e, release := acquire(t, r, l)
 			if got := e.Config().Int("trac", "timeout"); got != 20 {
 				t.Errorf("[trac] timeout is %d", got)
