@@ -9,7 +9,7 @@ import (
 
 // helpCommand tells about the commands that all returns.
 func helpCommand(all func() []Command) Command {
-	return Command{Name: "help", Args: "[command]", Help: "List the commands, or tell about those that begin with the words given.", Max: -1, Needs: Nothing,
+	return Command{Name: "help", Args: "[<command>]", Help: "List the commands, or tell about those that begin with the words given.", Max: -1, Needs: Nothing,
 		Run: func(_ context.Context, c *Console, words []string) error {
 			text, err := Help(all(), words)
 			if err != nil {

@@ -229,7 +229,7 @@ func TestTerminalEndsWithItsContext(t *testing.T) {
 func TestHelp(t *testing.T) {
 	all := admin.Commands()
 	text, err := admin.Help(all, nil)
-	for _, part := range []string{"config set <section> <option> <value>", "permission list [user]", "help [command]"} {
+	for _, part := range []string{"config set <section> <option> <value>", "permission list [user]", "help [<command>]"} {
 		if err != nil || !strings.Contains(text, part) {
 			t.Errorf("%q is not in %q, %v", part, text, err)
 		}

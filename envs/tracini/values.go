@@ -274,9 +274,9 @@ func Normalize(section, option, value string) (string, error) {
 	normal, err := o.normal(value)
 	switch {
 	case err != nil && o.Type == TypeChoice: // the error names them
-		return "", fmt.Errorf("[%s] %s cannot be %q, which is %w", section, option, value, err)
+		return "", fmt.Errorf("[%s] %s cannot be %q: %w", section, option, value, err)
 	case err != nil:
-		return "", fmt.Errorf("[%s] %s cannot be %q, which is %w: it takes %s", section, option, value, err, o.takes())
+		return "", fmt.Errorf("[%s] %s cannot be %q: %w; it takes %s", section, option, value, err, o.takes())
 	case !o.Registered: // Trac saves it as given
 		return trim(value), nil
 	}
