@@ -242,7 +242,7 @@ func TestHelp(t *testing.T) {
 		t.Errorf("got %q, %v", text, err)
 	}
 	for words, want := range map[string]string{
-		"permision": "was this meant: permission?", "confg get": "config get", "premission lost": "permission?", "xyzzy": "",
+		"permision": "was this meant: permission?", "confg get": "config get", "permissoin lost": "permission?", "xyzzy": "",
 	} {
 		_, err := admin.Help(all, strings.Fields(words))
 		if !errors.Is(err, admin.ErrUsage) || !strings.Contains(err.Error(), want) || want == "" && strings.Contains(err.Error(), "meant") {

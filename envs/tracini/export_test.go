@@ -1,5 +1,7 @@
 package tracini
 
+import "projhost/internal/stamp"
+
 // Parsed is what parse makes of a text, for tests of the package's outside.
 type Parsed struct {
 	Sections []string
@@ -24,3 +26,6 @@ func Parse(text string) (Parsed, *Error) {
 	}
 	return p, nil
 }
+
+// Replace is replace, by which a changed file gets into its place.
+func Replace(file, text string, seen stamp.File) error { return replace(file, text, seen) }

@@ -33,7 +33,7 @@ type Option struct {
 	// it does not hold the option.
 	Initial string
 	Written bool
-	// Separators are the characters that part a TypeList.
+	// Separators are the characters that part a TypeList; it is saved with the first.
 	Separators string
 	// Choices are the values of a TypeChoice, or the components that Trac ships.
 	Choices []string

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"projhost/internal/stamp"
 )
 
 // ErrInherited says that what is to be removed is set, but not in the section of
@@ -39,7 +41,23 @@ func Save(ctx context.Context, file string, changes ...Change) error {
 		return fmt.Errorf("changing %s: %w", file, err)
 	}
 	defer unlock()
-	text, _, err := read(real)
+	for range raceTries {
+		if err = saveLocked(file, real, changes); !errors.Is(err, errRaced) {
+			return err
+		}
+	}
+	return err
+}
+
+// raceTries is how often a change is made again because the file has changed
+// meanwhile: editors and Trac do not wait for locks.
+const raceTries = 5
+
+var errRaced = errors.New("something else keeps changing the file")
+
+// saveLocked makes the changes in real, which is what file leads to.
+func saveLocked(file, real string, changes []Change) error {
+	text, seen, err := read(real)
 	if err != nil {
 		return fmt.Errorf("changing %s: %w", file, err)
 	}
@@ -57,7 +75,7 @@ func Save(ctx context.Context, file string, changes ...Change) error {
 	if err := loadable(file, text, next); err != nil {
 		return fmt.Errorf("changing %s: %w", file, err)
 	}
-	if err := replace(real, next); err != nil {
+	if err := replace(real, next, seen); err != nil {
 		return fmt.Errorf("changing %s: %w", file, err)
 	}
 	return nil
@@ -137,8 +155,9 @@ func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
 	}
 }
 
-// replace writes text beside a file and moves it into the file's place.
-func replace(file, text string) error {
+// replace writes text beside a file and moves it into the file's place, unless
+// that is no longer as it was seen.
+func replace(file, text string, seen stamp.File) error {
 	old, err := os.Stat(file)
 	if err != nil {
 		return err
@@ -155,7 +174,10 @@ func replace(file, text string) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
+	if err = errors.Join(err, f.Close()); err == nil && seen.Stale() {
+		err = errRaced
+	}
+	if err == nil {
 		err = os.Rename(f.Name(), file)
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"projhost/envs/tracini"
+	"projhost/internal/stamp"
 )
 
 func get(t testing.TB, path string) string {
@@ -141,6 +142,38 @@ func TestSaveMendsInheritance(t *testing.T) {
 	must(t, tracini.Save(t.Context(), file, set("inherit", "file", "p.ini")))
 	if v := mustLoad(t, file).String("a", "c"); v != "1" {
 		t.Errorf("got %q", v)
+	}
+}
+
+// TestReplaceOfAChangedFile: what an editor wrote meanwhile is not lost, and
+// nothing is left beside it.
+func TestReplaceOfAChangedFile(t *testing.T) {
+	dir := write(t, map[string]string{"t.ini": "[a]\nb = 1\n"})
+	file := filepath.Join(dir, "t.ini")
+	seen := stamp.Look(file)
+	put(t, file, "[a]\nb = 1\nmine = 2\n")
+	if err := tracini.Replace(file, "[a]\nb = 2\n", seen); err == nil {
+		t.Error("replaced")
+	}
+	if got := get(t, file); !strings.Contains(got, "mine") {
+		t.Errorf("got %q", got)
+	}
+	onlyFile(t, dir, "t.ini")
+}
+
+// TestSaveIsSeenByTrac: Trac compares modification times alone, so a change must
+// not leave the former one, even within one tick of the clock.
+func TestSaveIsSeenByTrac(t *testing.T) {
+	file := filepath.Join(write(t, map[string]string{"t.ini": "[a]\nb = 0\n"}), "t.ini")
+	last := time.Time{}
+	for i := range 50 {
+		must(t, tracini.Save(t.Context(), file, set("a", "b", strings.Repeat("x", i+1))))
+		info, err := os.Stat(file)
+		must(t, err)
+		if info.ModTime().Equal(last) {
+			t.Fatalf("the same time after change %d", i)
+		}
+		last = info.ModTime()
 	}
 }
 
