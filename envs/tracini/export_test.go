@@ -1,6 +1,11 @@
 package tracini
 
-import "projhost/internal/stamp"
+import (
+	"io/fs"
+	"os"
+
+	"projhost/internal/stamp"
+)
 
 // Parsed is what parse makes of a text, for tests of the package's outside.
 type Parsed struct {
@@ -29,3 +34,6 @@ func Parse(text string) (Parsed, *Error) {
 
 // Replace is replace, by which a changed file gets into its place.
 func Replace(file, text string, seen stamp.File) error { return replace(file, text, seen) }
+
+// Alike is alike, which makes a new file like the old one.
+func Alike(f *os.File, old fs.FileInfo) error { return alike(f, old) }
