@@ -111,6 +111,7 @@ func TestOutsideImports(t *testing.T) {
 		"github.com/coreos/go-systemd": {"front", "life"},
 		"github.com/GehirnInc/crypt":   {"access/ht"},
 		"golang.org/x/crypto":          {"access/ht", "deploy/try"},
+		"golang.org/x/term":            {"admin", "cmd/projhost"},
 		"net/http/fcgi":                nil,
 	}
 	driverFiles := map[string]bool{}
