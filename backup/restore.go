@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"projhost/db/schema"
 	"projhost/envs"
 )
 
@@ -212,8 +211,5 @@ func (r *Report) environment(e *envs.Env) {
 	want := e.Path(filepath.FromSlash(string(r.Manifest.Database.Path)))
 	if got := e.DB().File(); got != want {
 		r.Differences = append(r.Differences, Difference{"environment", "its database is " + want, got})
-	}
-	if e.Version() < schema.Version {
-		r.warn("The tables are of version %d: the environment is served for reading only until it is upgraded.", e.Version())
 	}
 }
