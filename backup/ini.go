@@ -48,7 +48,7 @@ func setDatabase(dir, setting string) (err error) {
 func withDatabase(text, setting string) string {
 	line := "database = " + setting + "\n"
 	var out strings.Builder
-	section, dropping, done := "", false, false
+	section, dropping, done, top := "", false, false, -1
 	for l := range strings.Lines(text) {
 		trimmed := strings.TrimSpace(l)
 		continues := trimmed != "" && (l[0] == ' ' || l[0] == '\t')
@@ -56,26 +56,26 @@ func withDatabase(text, setting string) string {
 			continue
 		}
 		dropping = false
-		if !continues && strings.HasPrefix(trimmed, "[") {
-			name, _, _ := strings.Cut(trimmed[1:], "]")
-			section = name
-		} else if i := strings.IndexAny(trimmed, "=:"); !continues && section == "trac" && i > 0 &&
-			strings.EqualFold(strings.TrimSpace(trimmed[:i]), "database") {
+		option, _, found := strings.Cut(strings.Replace(trimmed, ":", "=", 1), "=")
+		switch {
+		case continues:
+		case strings.HasPrefix(trimmed, "["):
+			section, _, _ = strings.Cut(trimmed[1:], "]")
+			if section == "trac" {
+				top = out.Len() + len(l)
+			}
+		case found && section == "trac" && strings.EqualFold(strings.TrimSpace(option), "database"):
 			dropping, done = true, true
-			out.WriteString(line)
-			continue
+			l = line
 		}
 		out.WriteString(l)
 	}
-	if done {
-		return out.String()
+	switch changed := out.String(); {
+	case done:
+		return changed
+	case top >= 0:
+		return strings.TrimRight(changed[:top], "\n") + "\n" + line + changed[top:]
+	default:
+		return strings.TrimRight(changed, "\n") + "\n\n[trac]\n" + line
 	}
-	if before, after, ok := strings.Cut(text, "[trac]"); ok {
-		rest := ""
-		if i := strings.IndexByte(after, '\n'); i >= 0 {
-			after, rest = after[:i], after[i+1:]
-		}
-		return before + "[trac]" + after + "\n" + line + rest
-	}
-	return strings.TrimRight(text, "\n") + "\n\n[trac]\n" + line
 }
