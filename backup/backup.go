@@ -128,6 +128,9 @@ func openEnvironment(ctx context.Context, dir string) (*opened, error) {
 	return o, nil
 }
 
+// scheme begins Trac's name for an SQLite database.
+const scheme = "sqlite:"
+
 // place is where the database is in a copy of the environment.
 type place struct {
 	path string // from the copy's top, with slashes
@@ -140,7 +143,6 @@ type place struct {
 // choosePlace keeps a database where it is if it is named by a relative path
 // inside the environment, and puts any other into db, under a name that is free.
 func (e *opened) choosePlace() place {
-	const scheme = "sqlite:"
 	setting := e.Config().String("trac", "database")
 	file, parameters, more := strings.Cut(strings.TrimPrefix(setting, scheme), "?")
 	if filepath.IsLocal(file) {

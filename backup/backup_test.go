@@ -224,6 +224,55 @@ func TestWhatIsElsewhere(t *testing.T) {
 	}
 }
 
+// TestAnothersDatabase: an archive whose trac.ini has been changed to name
+// another's database does not get that opened, nor is it restored.
+func TestAnothersDatabase(t *testing.T) {
+	dir, work := environment(t)
+	other := testenvs.Make(t, work, "other", nil)
+	file := filepath.Join(work, "file")
+	create(t, dir, file)
+	forged := backup.Forge(t, file, "conf/trac.ini", func(text string) string {
+		return strings.Replace(text, "sqlite:db/trac.db", "sqlite:"+other+"/db/trac.db", 1)
+	})
+	r, err := backup.Verify(t.Context(), forged, backup.Options{})
+	if err != nil || len(r.Differences) != 1 || !strings.Contains(r.Differences[0].Found, other) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := backup.Restore(t.Context(), forged, filepath.Join(work, "two"), backup.Options{}); !errors.Is(err, backup.ErrArchive) {
+		t.Error(err)
+	}
+}
+
+// TestForgedRows: a table that has lost a row since is found, though every sum
+// is right.
+func TestForgedRows(t *testing.T) {
+	dir, work := environment(t)
+	file := filepath.Join(work, "file")
+	create(t, dir, file)
+	d, err := db.Open(t.Context(), dir, "sqlite:db/trac.db", db.Options{})
+	must(t, err)
+	must(t, d.Write(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec("DELETE FROM wiki WHERE name = 'SecondPage'")
+		return err
+	}))
+	must(t, d.Close())
+	text := read(t, dir, "db/trac.db")
+	forged := backup.Forge(t, file, "db/trac.db", func(string) string { return text })
+	r, err := backup.Verify(t.Context(), forged, backup.Options{})
+	if err != nil || len(r.Differences) != 1 || r.Differences[0].What != "table wiki" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	damaged := []byte(text)
+	for i := range damaged[len(damaged)/2:] {
+		damaged[len(damaged)/2+i] = 0xa5
+	}
+	forged = backup.Forge(t, file, "db/trac.db", func(string) string { return string(damaged) })
+	r, err = backup.Verify(t.Context(), forged, backup.Options{})
+	if err != nil || len(r.Differences) != 1 || r.Differences[0].What != "database" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestHotcopy(t *testing.T) {
 	dir, work := environment(t)
 	put(t, dir, "log/trac.log", "a log")

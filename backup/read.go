@@ -71,8 +71,8 @@ func checkWhole(ctx context.Context, f io.ReaderAt, size int64) error {
 
 // read reads an archive to its end, whose sum is checked elsewhere.
 func (r *reader) read(ctx context.Context, f io.ReaderAt, size int64) error {
-	n := max(0, size-int64(len(trailer(sha256.New()))))
-	packed := bufio.NewReaderSize(&stoppable{ctx, io.NewSectionReader(f, 0, n)}, 1<<18)
+	body := max(0, size-int64(len(trailer(sha256.New()))))
+	packed := bufio.NewReaderSize(&stoppable{ctx, io.NewSectionReader(f, 0, body)}, 1<<18)
 	plain, err := gzip.NewReader(packed)
 	if err != nil {
 		return unreadable(ctx, err)
@@ -98,11 +98,18 @@ func (r *reader) read(ctx context.Context, f io.ReaderAt, size int64) error {
 	if r.manifest == nil {
 		return broken("it has no manifest")
 	}
-	if n, err := io.Copy(io.Discard, io.LimitReader(plain, 1)); n > 0 || err != nil {
-		return broken("there is something after its end (%v)", err)
+	n, err := io.Copy(io.Discard, io.LimitReader(plain, 1))
+	switch {
+	case err != nil:
+		return unreadable(ctx, err)
+	case n > 0:
+		return broken("there is something after its end")
 	}
-	if _, err := packed.ReadByte(); !errors.Is(err, io.EOF) {
+	switch _, err := packed.ReadByte(); {
+	case err == nil:
 		return broken("there is something between its end and its sum")
+	case !errors.Is(err, io.EOF):
+		return unreadable(ctx, err)
 	}
 	return nil
 }
@@ -213,6 +220,9 @@ func (r *reader) readManifest(ctx context.Context, h *tar.Header, in io.Reader) 
 	}
 	if p := string(m.Database.Path); !filepath.IsLocal(p) || path.Clean(p) != p || strings.ContainsAny(p, "?\x00") || p == ":memory:" {
 		return broken("its database cannot be at %q", p)
+	}
+	if file, _, _ := strings.Cut(m.Database.Setting, "?"); path.Clean(strings.TrimPrefix(file, scheme)) != string(m.Database.Path) {
+		return broken("its database is said to be at %q and at %q", m.Database.Path, m.Database.Setting)
 	}
 	r.manifest = m
 	return nil

@@ -62,7 +62,7 @@ func thingOf(kind byte, name, target string) *tar.Header {
 // manifestOf is a manifest of some files.
 func manifestOf(tb testing.TB, files map[string]string) *tar.Header {
 	tb.Helper()
-	m := Manifest{Format: format, Made: time.Now(), Environment: "x", Database: Database{Path: "db/trac.db"}}
+	m := Manifest{Format: format, Made: time.Now(), Environment: "x", Database: Database{Path: "db/trac.db", Setting: "sqlite:db/trac.db"}}
 	for name, text := range files {
 		sum := sha256.Sum256([]byte(text))
 		m.Files = append(m.Files, File{Path: Name(name), Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])})
@@ -115,6 +115,7 @@ func TestHostile(t *testing.T) {
 		"another format":        {version, file(manifestName, `{"format": 2, "database": {"path": "db/trac.db"}}`)},
 		"database away":         {version, file(manifestName, `{"format": 1, "database": {"path": "/etc/passwd"}}`)},
 		"database above":        {version, file(manifestName, `{"format": 1, "database": {"path": "../trac.db"}}`)},
+		"two databases":         {version, file(manifestName, `{"format": 1, "database": {"path": "db/trac.db", "setting": "sqlite:/srv/x.db"}}`)},
 		"database nowhere":      {version, file(manifestName, `{"format": 1, "database": {"path": ":memory:"}}`)},
 		"not listed":            {version, file("env/more", "x"), last},
 		"missing":               {last},

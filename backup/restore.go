@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"projhost/envs"
+	"projhost/envs/tracini"
 )
 
 // Restore makes an environment out of an archive, in dir, which must be empty or
@@ -188,7 +189,14 @@ func (r *Report) open(ctx context.Context, dir string) error {
 			r.warn("conf/trac.ini inherits from %s, which is not here and not included.", name.show())
 		}
 	}
-	e, err := openEnvironment(ctx, dir)
+	config, err := tracini.Load(filepath.Join(dir, "conf", "trac.ini"))
+	if err == nil && config.String("trac", "database") != m.Database.Setting { // another's, maybe: not to be opened
+		err = fmt.Errorf("conf/trac.ini says [trac] database = %s", config.String("trac", "database"))
+	}
+	var e *opened
+	if err == nil {
+		e, err = openEnvironment(ctx, dir)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
