@@ -314,6 +314,45 @@ func TestHotcopy(t *testing.T) {
 	}
 }
 
+// TestUnreadable: without the right to read a file there is no backup, and a hot
+// copy tells what it lacks.
+func TestUnreadable(t *testing.T) {
+	const nobody = 65534
+	dir, work := environment(t)
+	put(t, dir, "htdocs/secret/file", "x")
+	put(t, dir, "htdocs/secret.txt", "x")
+	self, err := os.ReadFile(os.Args[0])
+	must(t, err)
+	binary := filepath.Join(work, "test")
+	must(t, os.WriteFile(binary, self, 0o755))
+	for d := work; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		must(t, os.Chmod(d, 0o755))
+	}
+	to := filepath.Join(work, "to")
+	must(t, os.Mkdir(to, 0o777))
+	must(t, os.Chmod(to, 0o777))
+	must(t, os.Chmod(filepath.Join(dir, "conf/trac.ini"), 0o644))
+	cmd := exec.Command(binary)
+	cmd.Dir = to
+	cmd.Env = append(os.Environ(), childTask+"=refused|"+dir+"|"+filepath.Join(to, "file"))
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = asUser(nobody)
+	}
+	for _, name := range []string{"htdocs/secret", "htdocs/secret.txt"} {
+		must(t, os.Chmod(filepath.Join(dir, name), 0))
+	}
+	out, err := cmd.CombinedOutput()
+	must(t, os.Chmod(filepath.Join(dir, "htdocs/secret"), 0o755))
+	lines := strings.Split(string(out), "\n")
+	if err != nil || len(lines) < 5 || !strings.Contains(lines[1], "permission denied") || !strings.Contains(lines[2], "The following errors") ||
+		!strings.Contains(string(out), "htdocs/secret: it may not be read") || !strings.Contains(string(out), "htdocs/secret.txt: permission denied") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if list, err := os.ReadDir(to); err != nil || len(list) != 1 || read(t, to, "file-hot/htdocs/logo.png") == "" {
+		t.Errorf("made %v, %v", list, err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	dir, work := environment(t)
 	file := filepath.Join(work, "file")

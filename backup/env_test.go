@@ -22,3 +22,7 @@ func opened(t *testing.T, r *envs.Registry, dir string) string {
 }
 
 func ownerOf(info fs.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
+
+func asUser(id uint32) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id}}
+}

@@ -99,7 +99,7 @@ func (c *copier) copy(ctx context.Context) error {
 		follow = c.e.place.above()
 	}
 	t := &tree{
-		top: c.e.Dir(), main: c.e.main, follow: follow, skip: func(p string) bool { return ofDatabase(c.e.place.path, p) },
+		top: c.e.Dir(), main: c.e.main, follow: follow, lenient: true, skip: func(p string) bool { return ofDatabase(c.e.place.path, p) },
 		visit: func(x thing) error { return c.thing(ctx, x) },
 		leave: func(p, why string) { c.failed = append(c.failed, fmt.Errorf("%s: %s", p, why)) },
 	}

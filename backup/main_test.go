@@ -44,6 +44,10 @@ func runChild(task []string) error {
 		fmt.Println("ready")
 		_, err := backup.Create(ctx, task[1], task[2], backup.Options{})
 		return err
+	case "refused": // what a user may not read
+		_, made := backup.Create(ctx, task[1], task[2], backup.Options{})
+		_, copied := backup.Hotcopy(ctx, task[1], task[2]+"-hot", backup.Options{})
+		fmt.Printf("ready\n%v\n%v\n", made, copied)
 	case "write": // until its input ends
 		d, err := db.Open(ctx, task[1], "sqlite:db/trac.db", db.Options{})
 		if err != nil {

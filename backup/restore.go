@@ -72,7 +72,7 @@ func removeAll(dir string) error {
 	}
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700) //nolint:gosec // it goes
+			_ = os.Chmod(path, 0o700)
 		}
 		return nil
 	})

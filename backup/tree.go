@@ -31,6 +31,8 @@ type tree struct {
 	visit func(thing) error
 	// leave is told what cannot be copied.
 	leave func(path, why string)
+	// lenient leaves directories that may not be read, too.
+	lenient bool
 }
 
 // followed are parts of an environment that are often on another disk.
@@ -96,6 +98,10 @@ func (t *tree) one(ctx context.Context, x thing) (err error) {
 
 func (t *tree) dir(ctx context.Context, x thing) error {
 	list, err := os.ReadDir(x.file)
+	if t.lenient && errors.Is(err, fs.ErrPermission) {
+		t.leave(x.path, "it may not be read")
+		return nil
+	}
 	if err != nil {
 		return ignoreGone(err)
 	}
