@@ -79,6 +79,7 @@ func TestCommitWaits(t *testing.T) {
 // TestHotJournal: what a crash left is undone where the version allows it, and
 // otherwise left exactly as it is.
 func TestHotJournal(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	crashed := func(t *testing.T) (dir string) {
 		dir = environment(t)
 		child(t, "crash", filepath.Join(dir, "db/trac.db"))()
@@ -92,6 +93,21 @@ func TestHotJournal(t *testing.T) {
 		d := open(t, dir, "sqlite:db/trac.db", db.Options{WriteAt: 45})
 		if d.ReadOnly() || marker(t, d) != "whole" || exists(dir, "db/trac.db-journal") {
 			t.Error("not put right")
+		}
+	})
+	t.Run("between two pages of a commit", func(t *testing.T) {
+		dir := crashed(t)
+		f, err := os.OpenFile(filepath.Join(dir, "db/trac.db"), os.O_RDWR, 0) // nobody has it open
+		must(t, err)
+		info, err := f.Stat()
+		must(t, err)
+		must(t, f.Truncate(info.Size()/2)) // the header is of a larger file
+		must(t, f.Close())
+		if d := open(t, dir, "sqlite:db/trac.db", db.Options{WriteAt: 45}); marker(t, d) != "whole" {
+			t.Error("not put right")
+		}
+		if left, err := filepath.Glob(filepath.Join(os.TempDir(), "projhost-crashed-*")); err != nil || len(left) > 0 {
+			t.Error("left behind:", left, err)
 		}
 	})
 	t.Run("while open", func(t *testing.T) {

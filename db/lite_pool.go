@@ -1,7 +1,6 @@
 package db
 
 import (
-	"context"
 	"errors"
 	"os"
 	"strings"
@@ -251,17 +250,4 @@ func (d *lite) setJournalMode(c *conn) {
 	if err != nil || !strings.EqualFold(got, d.target.journalMode) {
 		d.log.Warn("journal mode not set", "database", d.target.String(), "asked", d.target.journalMode, "has", got, "err", err)
 	}
-}
-
-// peek reads the version of tables that a crash left in mid-change, as they
-// are, without locks: nobody writes, or it would not look like a crash.
-func (d *lite) peek(ctx context.Context) (int, error) {
-	c, err := openConn(d.target.path, immutable)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = c.close() }()
-	c.begin(ctx)
-	defer c.end()
-	return readVersion(&Tx{run: &liteTx{db: d, c: c, ctx: ctx}})
 }

@@ -67,13 +67,30 @@ func runChild(task, file string) int {
 			wait()
 			return nil
 		})
-	case "crash": // in the middle of writing
+	case "crash": // in the middle of writing, with another version in the file
 		err = d.Write(ctx, func(tx *db.Tx) error {
+			if _, err := tx.Exec("UPDATE system SET value = ? WHERE name = ?", "44", "database_version"); err != nil {
+				return err
+			}
 			if err := spill(tx); err != nil {
 				return err
 			}
 			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		})
+	case "lock": // as nobody here would: readers too, from the first moment
+		err = d.Write(ctx, func(tx *db.Tx) error { // BEGIN EXCLUSIVE is refused inside a transaction
+			for _, statement := range []string{"COMMIT", "BEGIN EXCLUSIVE"} {
+				if _, err := tx.Exec(statement); err != nil {
+					return err
+				}
+			}
+			wait()
+			return nil
+		})
+	case "churn": // keeps writing
+		err = churn(ctx, d)
+	case "commit": // until it is killed
+		err = commitForEver(ctx, d)
 	case "serve":
 		version, err := d.Version(ctx)
 		fmt.Println(version, err)

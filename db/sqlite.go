@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"sync"
@@ -225,12 +226,21 @@ func (c *conn) result() Result {
 	return Result{Changed: sqlite.Xsqlite3_changes64(c.tls, c.db), ID: sqlite.Xsqlite3_last_insert_rowid(c.tls, c.db)}
 }
 
-// wal says whether the file is in WAL mode. It reads the file's header through
-// the descriptor that SQLite holds, without a lock and without making SQLite
-// look for the WAL (file format 1.3: byte 18, the write version, is 2).
+// wal says whether the file is in WAL mode. It reads the file's header without
+// making SQLite look for the WAL (file format 1.3: byte 18, the write version,
+// is 2).
 func (c *conn) wal() bool {
 	const place, version = 18, 2
-	if c.mode == inMemory || sqlite.Xsqlite3_file_control(c.tls, c.db, 0, sqlite.SQLITE_FCNTL_FILE_POINTER, c.arena) != sqlite.SQLITE_OK {
+	return c.readFile(c.arena, 1, place) && libc.GoBytes(c.arena, 1)[0] == version
+}
+
+// readFile reads n bytes of the database's file into memory of SQLite's, as they
+// are, through the descriptor that SQLite holds, without a lock.
+func (c *conn) readFile(into uintptr, n int32, offset int64) bool {
+	if c.mode == inMemory {
+		return false
+	}
+	if sqlite.Xsqlite3_file_control(c.tls, c.db, 0, sqlite.SQLITE_FCNTL_FILE_POINTER, c.arena) != sqlite.SQLITE_OK {
 		return false
 	}
 	file := readWord(c.arena)
@@ -240,8 +250,73 @@ func (c *conn) wal() bool {
 	}
 	read := readWord(methods + unsafe.Offsetof(sqlite.Tsqlite3_io_methods{}.FxRead))
 	xRead := *(*func(*libc.TLS, uintptr, uintptr, int32, sqlite.Tsqlite3_int64) int32)(unsafe.Pointer(&struct{ uintptr }{read}))
-	return xRead(c.tls, file, c.arena, 1, place) == sqlite.SQLITE_OK && libc.GoBytes(c.arena, 1)[0] == version
+	return xRead(c.tls, file, into, n, offset) == sqlite.SQLITE_OK
 }
+
+// copyFile writes the first size bytes of the database's file, as they are.
+func (c *conn) copyFile(ctx context.Context, w io.Writer, size int64) error {
+	const most = 1 << 16
+	p := sqlite.Xsqlite3_malloc(c.tls, most)
+	if p == 0 {
+		return errMemory()
+	}
+	defer sqlite.Xsqlite3_free(c.tls, p)
+	for offset := int64(0); offset < size; offset += most {
+		if ctx.Err() != nil {
+			return ended(ctx, "reading the file")
+		}
+		n := min(most, size-offset)
+		if !c.readFile(p, int32(n), offset) {
+			return &problem{is: ErrCannotOpen, err: errors.New("it cannot be read to its end")}
+		}
+		if _, err := w.Write(libc.GoBytes(p, int(n))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copying is a copy in the making (https://sqlite.org/c3ref/backup_finish.html).
+// Both connections must stay open until finish.
+type copying struct {
+	from, to *conn
+	p        uintptr // sqlite3_backup*
+}
+
+// copyTo begins to copy the whole database into that of another connection,
+// which must be empty.
+func (c *conn) copyTo(to *conn) (*copying, error) {
+	name, err := to.copyIn("main\x00")
+	if err != nil {
+		return nil, err
+	}
+	defer sqlite.Xsqlite3_free(to.tls, name)
+	p := sqlite.Xsqlite3_backup_init(to.tls, to.db, name, c.db, name)
+	if p == 0 {
+		return nil, to.failure(sqlite.Xsqlite3_extended_errcode(to.tls, to.db))
+	}
+	return &copying{c, to, p}, nil
+}
+
+// step copies some pages more; done is true after the last. If the database has
+// changed since the step before, it begins anew. After ErrBusy it may be
+// repeated.
+func (k *copying) step(pages int) (done bool, err error) {
+	switch rc := sqlite.Xsqlite3_backup_step(k.to.tls, k.p, int32(pages)); rc {
+	case sqlite.SQLITE_OK:
+		return false, nil
+	case sqlite.SQLITE_DONE:
+		return true, nil
+	default: // which of the two it comes from is not told, nor are more words
+		return false, &problem{is: kindOf(rc), err: fmt.Errorf("%s (SQLite code %d)", libc.GoString(sqlite.Xsqlite3_errstr(k.to.tls, rc)), rc)}
+	}
+}
+
+// left is how many pages are still to be copied, as of the last step.
+func (k *copying) left() int { return int(sqlite.Xsqlite3_backup_remaining(k.to.tls, k.p)) }
+
+// finish ends it; what it says of errors, step has said.
+func (k *copying) finish() { sqlite.Xsqlite3_backup_finish(k.to.tls, k.p) }
 
 // start prepares a statement, gives it its arguments and runs it up to its
 // first row. If it fails, the statement is released already.

@@ -55,8 +55,9 @@ func floors() map[string]floor {
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
 		"testenvs":            {"environments for tests", []string{"db/pgtest", "db", "envs", "envs/tracini", "project", "dispatch", "front/gateway"}},
-		"admin":               {"trac-admin's commands on one environment", []string{"access/...", "envs/...", "db/...", "project/...", "internal/..."}},
-		"cmd/projhost":        {"parse, wire, run", []string{"admin", "front/...", "deploy/...", "doctor", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life"}},
+		"backup":              {"copy environments, bring them back, verify", []string{"db", "envs", "envs/tracini", "internal/fault"}},
+		"admin":               {"trac-admin's commands on one environment", []string{"backup", "access/...", "envs/...", "db/...", "project/...", "internal/..."}},
+		"cmd/projhost":        {"parse, wire, run", []string{"admin", "backup", "front/...", "deploy/...", "doctor", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life"}},
 		"life":                {"the process: signals, service manager, log and pid files, hand-over", []string{"front"}},
 	}
 }

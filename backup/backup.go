@@ -1,0 +1,213 @@
+// Package backup copies environments while they are used, as a directory
+// ([Hotcopy]) or as one file ([Create]), brings them back ([Restore]) and tells
+// whether a file would bring them back ([Verify]).
+//
+// An archive is a gzip-compressed tar file, which tar reads, too: the environment
+// below env/, its database first, and last manifest.json, a [Manifest] with size
+// and SHA-256 of every file and the number of rows of every table. A second,
+// empty gzip member ends it; its comment is the SHA-256 of all bytes before it.
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"projhost/envs"
+	"projhost/internal/fault"
+)
+
+// Options are how to make, read or bring back a backup. The zero value is fine.
+type Options struct {
+	// Progress, if not nil, is called now and then, by the caller's goroutine.
+	Progress func(Progress)
+	// Replace lets Create take the place of a file that is there.
+	Replace bool
+	// NoDatabase leaves the database out of a Hotcopy.
+	NoDatabase bool
+	// MaxBytes bounds what an archive may hold, in bytes; 0 is 256 GiB.
+	MaxBytes int64
+	// TempDir is where Verify unpacks; "" is the system's.
+	TempDir string
+}
+
+// maxBytes is what an archive may hold unless Options.MaxBytes says otherwise.
+const maxBytes = 256 << 30
+
+func (o *Options) limit() int64 {
+	if o.MaxBytes > 0 {
+		return o.MaxBytes
+	}
+	return maxBytes
+}
+
+// Progress is how far the work is.
+type Progress struct {
+	Doing string // "database", "files", "reading", "checking"
+	Path  string // the file at hand, may be ""
+	Files int    // files done
+	Bytes int64  // bytes of them
+}
+
+// Report is what became of it.
+type Report struct {
+	Manifest *Manifest // nil if there was none to be read
+	// Warnings are what the administrator should know: what is not in the backup,
+	// or is elsewhere. Whole sentences.
+	Warnings []string
+	// Differences are what is not as the manifest says; only of Verify.
+	Differences []Difference
+	Files       int   // how many files there are
+	Bytes       int64 // and how many bytes in them
+}
+
+func (r *Report) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Difference is one thing that is not as it was when the backup was made.
+type Difference struct {
+	What  string // a file, a table, "archive", "database", "environment"
+	Want  string
+	Found string
+}
+
+func (d Difference) String() string {
+	return fmt.Sprintf("%s: %s instead of %s", d.What, d.Found, d.Want)
+}
+
+var (
+	// ErrExists is in the chain of errors about a place that is taken.
+	ErrExists = errors.New("is there already")
+	// ErrArchive is in the chain of errors about a file that is no archive of
+	// this program's, or none that may be unpacked, or is damaged.
+	ErrArchive = errors.New("not an archive of projhost, or damaged")
+)
+
+// opened is an environment that is being copied.
+type opened struct {
+	*envs.Env
+	place place // of its database
+	main  os.FileInfo
+	close func()
+}
+
+// openEnvironment opens dir; the caller calls close. Errors are for the
+// operator.
+func openEnvironment(ctx context.Context, dir string) (*opened, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := envs.NewRegistry(envs.Options{AllowRoots: []string{dir}})
+	stop := func() { _ = r.Close(context.Background()) } // nothing is in use
+	loc, err := r.Locate(envs.Lookup{Dir: dir})
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("opening %s: %w", dir, fault.As(err).Err)
+	}
+	e, release, err := r.Acquire(ctx, loc)
+	if err != nil {
+		stop()
+		if f := fault.As(err); errors.Is(err, envs.ErrBroken) {
+			err = errors.New(strings.TrimPrefix(f.Err.Error(), envs.ErrBroken.Error()+": "))
+		}
+		return nil, fmt.Errorf("opening %s: %w", dir, err)
+	}
+	o := &opened{Env: e, close: func() { release(); stop() }}
+	if o.main, err = os.Stat(e.DB().File()); err != nil {
+		o.close()
+		return nil, fmt.Errorf("opening %s: %w", dir, err)
+	}
+	o.place = o.choosePlace()
+	return o, nil
+}
+
+// scheme begins Trac's name for an SQLite database.
+const scheme = "sqlite:"
+
+// place is where the database is in a copy of the environment.
+type place struct {
+	path string // from the copy's top, with slashes
+	// setting is what [trac] database must say there; moved, that it says
+	// something else, by which the copy would use the original's database.
+	setting string
+	moved   bool
+}
+
+// choosePlace keeps a database where it is if it is named by a relative path
+// inside the environment, and puts any other into db, under a name that is free.
+func (e *opened) choosePlace() place {
+	setting := e.Config().String("trac", "database")
+	file, parameters, more := strings.Cut(strings.TrimPrefix(setting, scheme), "?")
+	if filepath.IsLocal(file) {
+		return place{path: filepath.ToSlash(filepath.Clean(file)), setting: setting}
+	}
+	base := strings.NewReplacer("?", "_", "%", "_").Replace(filepath.Base(e.DB().File()))
+	p := place{path: "db/" + base, moved: true}
+	for i := 2; e.taken(p.path); i++ {
+		p.path = fmt.Sprintf("db/%d-%s", i, base)
+	}
+	p.setting = scheme + p.path
+	if more {
+		p.setting += "?" + parameters
+	}
+	return p
+}
+
+// taken says whether there is another file than the database at a path.
+func (e *opened) taken(path string) bool {
+	info, err := os.Stat(e.Path(path))
+	return err == nil && !os.SameFile(info, e.main)
+}
+
+// above returns the directories that the database is in.
+func (p place) above() (list []string) {
+	for up := path.Dir(p.path); up != "."; up = path.Dir(up) {
+		list = append(list, up)
+	}
+	return list
+}
+
+// free fails if there is something at path.
+func free(path string) error {
+	_, err := os.Lstat(path)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%s %w", path, ErrExists)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return err
+}
+
+// apart returns where path really is, which must not be inside the environment:
+// it would be copied into itself.
+func apart(env, path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return "", err
+	}
+	if dir == env || strings.HasPrefix(dir, strings.TrimSuffix(env, "/")+"/") {
+		return "", fmt.Errorf("%s is inside the environment", path)
+	}
+	return filepath.Join(dir, filepath.Base(abs)), nil
+}
+
+// syncPath writes a file or a directory to disk.
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
