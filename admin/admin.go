@@ -48,7 +48,7 @@ type Command struct {
 
 // Commands returns all commands, sorted by name. extra are those of the caller.
 func Commands(extra ...Command) []Command {
-	all := slices.Concat(permissionCommands(), upgradeCommands(), extra)
+	all := slices.Concat(permissionCommands(), upgradeCommands(), initCommands(), extra)
 	slices.SortFunc(all, func(a, b Command) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"projhost/db"
 	"projhost/db/schema"
 	"projhost/db/upgrade"
+	"projhost/envs/defaults"
 	"projhost/envs/tracini"
 )
 
@@ -67,11 +70,27 @@ func runUpgrade(ctx context.Context, c *Console, args []string) (err error) {
 		}
 	}
 	err = upgrade.Run(ctx, e, func(s upgrade.Step) error { return c.Printf("%d  %s\n", s.To, s.Does) })
+	if err == nil {
+		err = c.renewSample()
+	}
 	if err != nil {
 		return err
 	}
 	return c.Printf("Upgraded from version %d to %d. For the present help pages, run \"projhost admin %s wiki upgrade\".\n",
 		version, schema.Version, c.Dir)
+}
+
+// renewSample writes the list of all options anew, where there is one.
+func (c *Console) renewSample() error {
+	path := filepath.Join(c.Dir, "conf", "trac.ini.sample")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	text, err := defaults.Sample()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o644)
 }
 
 // steps lists what an upgrade would do.

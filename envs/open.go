@@ -19,6 +19,7 @@ import (
 const (
 	versionFile = "VERSION"
 	configFile  = "conf/trac.ini"
+	sampleFile  = "conf/trac.ini.sample"
 	// versionTag is the first line of a VERSION file (Trac 0.11 and later).
 	versionTag = "Trac Environment Version 1"
 	// oldestSchema is the oldest version of the tables that is served, for

@@ -3,7 +3,13 @@
 // templates. Names and meanings are Trac 1.6's, the words are our own.
 package defaults
 
-import "projhost/envs/tracini"
+import (
+	"embed"
+	"slices"
+	"strings"
+
+	"projhost/envs/tracini"
+)
 
 // Workflow returns the settings of Trac's basic workflow of tickets.
 func Workflow() []tracini.Setting {
@@ -48,4 +54,90 @@ func in(section string, pairs []string) []tracini.Setting {
 		list = append(list, tracini.Setting{Section: section, Name: pairs[i], Value: pairs[i+1]})
 	}
 	return list
+}
+
+// Settings returns what a new environment's trac.ini holds: every option that
+// Trac 1.6 writes there, with its default.
+func Settings() []tracini.Setting {
+	list := Participants()
+	for o := range tracini.Options() {
+		if o.Written && o.Section != "mainnav" && o.Section != "metanav" {
+			list = append(list, tracini.Setting{Section: o.Section, Name: o.Name, Value: o.Initial})
+		}
+	}
+	return list
+}
+
+// Participants returns what a new trac.ini holds even if it inherits from
+// others: the order of navigation, the workflow, who is told of changes.
+func Participants() []tracini.Setting {
+	list := append(Workflow(), Subscribers()...)
+	for o := range tracini.Options() {
+		if o.Written && (o.Section == "mainnav" || o.Section == "metanav") {
+			list = append(list, tracini.Setting{Section: o.Section, Name: o.Name, Value: o.Initial})
+		}
+	}
+	return list
+}
+
+// Sample returns the text of conf/trac.ini.sample: every option that has a name
+// of its own, with its default.
+func Sample() ([]byte, error) {
+	return tracini.Format(func(yield func(tracini.Setting) bool) {
+		for o := range tracini.Options() {
+			named := o.Type != tracini.TypeFreeform && !strings.Contains(o.Name, "<")
+			if named && !yield(tracini.Setting{Section: o.Section, Name: o.Name, Value: o.Default}) {
+				return
+			}
+		}
+	})
+}
+
+// Page is a wiki page.
+type Page struct {
+	Name, Text string
+	ReadOnly   bool // only who has WIKI_ADMIN may change it
+}
+
+//go:embed pages templates
+var files embed.FS
+
+// Pages returns the pages of a new wiki, sorted by name. All may be changed by
+// their administrators alone, but those that are made to be changed.
+func Pages() ([]Page, error) {
+	entries, err := files.ReadDir("pages")
+	if err != nil {
+		return nil, err
+	}
+	var list []Page
+	for _, e := range entries {
+		text, err := files.ReadFile("pages/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Page{e.Name(), string(text), !slices.Contains(Own(), e.Name())})
+	}
+	return list, nil
+}
+
+// Own returns the names of the pages that a project makes its own: they are not
+// read-only, and no newer text takes their place.
+func Own() []string { return []string{InterMap, "SandBox", "WikiStart"} }
+
+// InterMap is the page that says what prefixes of other wikis mean.
+const InterMap = "InterMapTxt"
+
+// Templates returns the samples of templates, by file name.
+func Templates() (map[string][]byte, error) {
+	entries, err := files.ReadDir("templates")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]byte{}
+	for _, e := range entries {
+		if all[e.Name()], err = files.ReadFile("templates/" + e.Name()); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
