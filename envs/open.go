@@ -91,7 +91,7 @@ func checkSchema(version int) error {
 	case version > schema.Version:
 		return fmt.Errorf("the tables are of version %d; this program knows up to %d: use a newer one", version, schema.Version)
 	case version < oldestSchema:
-		return fmt.Errorf("the tables are of version %d, older than Trac 1.0 (%d): upgrade the environment first", version, oldestSchema)
+		return fmt.Errorf("the tables are of version %d, older than Trac 1.0 (%d): run \"projhost admin ENV upgrade\" first", version, oldestSchema)
 	}
 	return nil
 }

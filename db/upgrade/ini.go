@@ -21,6 +21,7 @@ type ini struct {
 	config  *tracini.Config
 	own     map[setting]string
 	changed map[setting]*string // nil removes
+	copy    string              // the copy that was kept, once the file is written
 }
 
 type setting struct{ section, name string }
@@ -146,45 +147,62 @@ func (i *ini) save(suffix string) error {
 	if len(i.changed) == 0 {
 		return nil
 	}
-	if err := keep(i.file, i.file+"."+suffix); err != nil {
+	kept, err := keep(i.file, i.file+"."+suffix)
+	if err != nil {
 		return fmt.Errorf("keeping a copy of trac.ini: %w", err)
 	}
+	i.copy = kept
 	return saveSettings(i.file, i.own, i.changed)
+}
+
+// restore undoes save, for a step that could not be committed.
+func (i *ini) restore() error {
+	if i.copy == "" {
+		return nil
+	}
+	text, err := os.ReadFile(i.copy)
+	if err == nil {
+		err = replace(i.file, text)
+	}
+	if err != nil {
+		return fmt.Errorf("trac.ini is changed already, put the copy %s in its place: %w", i.copy, err)
+	}
+	return nil
 }
 
 // maxKept bounds the copies of one name.
 const maxKept = 100
 
 // keep copies a file. If another copy of another text has the name, as after
-// an upgrade that was undone by hand, ".2" and so on is appended.
-func keep(file, to string) error {
+// an upgrade that was undone by hand, ".2" and so on is appended. It returns the
+// copy's name.
+func keep(file, to string) (name string, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for n := 1; n <= maxKept; n++ {
-		name := to
+		name = to
 		if n > 1 {
 			name = fmt.Sprintf("%s.%d", to, n)
 		}
 		f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if errors.Is(err, fs.ErrExist) {
 			if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, text) {
-				return nil
+				return name, nil
 			}
 			continue
 		}
 		if err != nil {
-			return err
+			return "", err
 		}
 		_, err = f.Write(text)
-		return errors.Join(err, like(f, file), f.Close())
+		return name, errors.Join(err, like(f, file), f.Sync(), f.Close())
 	}
-	return fmt.Errorf("there are %d copies called %s", maxKept, to)
+	return "", fmt.Errorf("there are %d copies called %s", maxKept, to)
 }
 
-// saveSettings writes own, with the changes, to the file: to a new one beside
-// it, which then takes its place.
+// saveSettings writes own, with the changes, to the file.
 func saveSettings(file string, own map[setting]string, changed map[setting]*string) error {
 	all := maps.Clone(own)
 	for s, value := range changed {
@@ -204,7 +222,14 @@ func saveSettings(file string, own map[setting]string, changed map[setting]*stri
 	if err != nil {
 		return err
 	}
-	if file, err = filepath.EvalSymlinks(file); err != nil {
+	return replace(file, text)
+}
+
+// replace writes a text to a new file beside the former one, which then takes
+// its place.
+func replace(file string, text []byte) error {
+	file, err := filepath.EvalSymlinks(file)
+	if err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(file), ".trac.ini-")

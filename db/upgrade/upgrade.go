@@ -4,12 +4,13 @@
 // the last good step and can be taken up again.
 //
 // Steps that change trac.ini keep a copy of it, trac.ini.dbNN.bak, and write the
-// new one just before their transaction is committed. Done twice, they change
-// nothing the second time.
+// new one just before their transaction is committed; if it cannot be, the
+// former text comes back.
 package upgrade
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -114,7 +115,7 @@ func (s Step) do(ctx context.Context, e *Environment) error {
 		return g.ini.save(suffix)
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, g.ini.restore())
 	}
 	for _, f := range g.after {
 		if err := f(); err != nil {

@@ -224,6 +224,46 @@ func noOtherAttachment(t *testing.T, dir string, _ *db.DB) {
 	must(t, os.Remove(filepath.Join(dir, "files/attachments/wiki")))
 }
 
+// TestCommitFails: trac.ini gets its former text back with the database.
+func TestCommitFails(t *testing.T) {
+	dir := makeOldest(t)
+	d, err := db.Open(t.Context(), dir, "sqlite:db/trac.db?timeout=0.1", db.Options{})
+	must(t, err)
+	defer func() { must(t, d.Close()) }()
+	e, enough := &upgrade.Environment{Dir: dir, DB: d}, errors.New("enough")
+	err = upgrade.Run(t.Context(), e, func(s upgrade.Step) error {
+		if s.To == 35 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		t.Fatal(err)
+	}
+	before := text(t, dir, "conf/trac.ini")
+	// Whoever reads keeps others from committing.
+	must(t, open(t, dir).Read(t.Context(), func(tx *db.Tx) error {
+		if _, err := tx.Generation("x"); err != nil {
+			return err
+		}
+		if err := upgrade.Run(t.Context(), e, func(upgrade.Step) error { return nil }); !errors.Is(err, db.ErrBusy) {
+			t.Error(err)
+		}
+		return nil
+	}))
+	if v := version(t, d); v != 35 {
+		t.Errorf("version %d", v)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "conf/trac.ini.db36.bak")); err != nil {
+		t.Error("the step did not get as far as trac.ini:", err)
+	}
+	if diff := cmp.Diff(before, text(t, dir, "conf/trac.ini")); diff != "" {
+		t.Error(diff)
+	}
+	must(t, upgrade.Run(t.Context(), e, func(upgrade.Step) error { return nil }))
+	isCurrent(t, dir, d)
+}
+
 // TestSteps: versions that cannot be upgraded say so.
 func TestSteps(t *testing.T) {
 	for v, words := range map[int]string{0: "older Trac", 20: "older Trac", 46: "newer"} {
