@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,6 +71,13 @@ func isCurrent(t *testing.T, dir string, d *db.DB) {
 // TestFromOldest does every step on an environment of Trac 0.11.
 func TestFromOldest(t *testing.T) {
 	dir := makeOldest(t)
+	owner := os.Getuid()
+	if owner == 0 { // root upgrades what another user serves
+		owner = 4711
+		for _, name := range []string{"conf/trac.ini", "attachments"} {
+			must(t, os.Chown(filepath.Join(dir, name), owner, owner))
+		}
+	}
 	d := open(t, dir)
 	var notes, steps []string
 	e := &upgrade.Environment{Dir: dir, DB: d, Note: func(s string) { notes = append(notes, s) }}
@@ -95,6 +103,13 @@ func TestFromOldest(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "attachments")); !errors.Is(err, os.ErrNotExist) {
 		t.Error("the former directory is there still:", err)
+	}
+	for _, name := range []string{"conf/trac.ini", "conf/trac.ini.db45.bak", "files", "files/attachments/wiki/88a"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		must(t, err)
+		if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != owner {
+			t.Errorf("%s belongs to %d, not %d", name, uid, owner)
+		}
 	}
 	info, err := os.Stat(filepath.Join(dir, "files/attachments/ticket"))
 	must(t, err)
