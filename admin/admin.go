@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"projhost/internal/fault"
 )
 
 // Needs is what a command needs of the environment.
@@ -48,7 +50,9 @@ type Command struct {
 
 // Commands returns all commands, sorted by name. extra are those of the caller.
 func Commands(extra ...Command) []Command {
-	all := slices.Concat(permissionCommands(), upgradeCommands(), initCommands(), extra)
+	all := slices.Concat(permissionCommands(), sessionCommands(), componentCommands(), enumCommands(), milestoneCommands(),
+		versionCommands(), ticketCommands(), attachmentCommands(), wikiCommands(),
+		upgradeCommands(), initCommands(), extra)
 	slices.SortFunc(all, func(a, b Command) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
@@ -85,7 +89,16 @@ func Run(ctx context.Context, c *Console, all []Command, words []string) error {
 	if err := c.ready(cmd.Needs); err != nil {
 		return err
 	}
-	return cmd.Run(ctx, c, args)
+	return told(cmd.Run(ctx, c, args))
+}
+
+// told leaves the kind out of a failure whose words are for everybody; a page
+// needs the kind, a command line only the words.
+func told(err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Err == nil && f.Public != "" {
+		return errors.New(f.Public)
+	}
+	return err
 }
 
 // Usage is the command with its arguments.

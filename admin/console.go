@@ -15,6 +15,7 @@ import (
 
 	"projhost/envs"
 	"projhost/internal/fault"
+	"projhost/internal/locale"
 )
 
 // Console is where a command runs: the environment it is about, where its
@@ -27,6 +28,8 @@ type Console struct {
 	JSON bool // tables are written as JSON: a list of objects
 	// Interactive says that a person is there: questions may be asked.
 	Interactive bool
+	// Locale is how dates may be typed, besides ISO 8601.
+	Locale locale.Locale
 
 	lines    *bufio.Reader
 	registry *envs.Registry

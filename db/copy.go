@@ -13,12 +13,17 @@ import (
 // with what is only in the WAL yet, without what was never committed. Other
 // transactions go on meanwhile, and one of this process may even be writing. The
 // copy has the file's mode and is on the disk when CopyTo returns. It fails with
-// ErrExists if something is at path, with ErrMisuse for a database in memory,
-// and leaves nothing behind when it fails.
-func (d *DB) CopyTo(ctx context.Context, path string) (err error) {
-	if d.target.path == memory {
-		return misuse("copying a database in memory")
+// ErrExists if something is at path, with ErrMisuse for a database that is not
+// in a file, and leaves nothing behind when it fails.
+func (d *DB) CopyTo(ctx context.Context, path string) error {
+	l, ok := d.backend.(*lite)
+	if !ok || l.target.path == memory {
+		return misuse("copying a database that is not in a file")
 	}
+	return l.copyTo(ctx, path)
+}
+
+func (d *lite) copyTo(ctx context.Context, path string) (err error) {
 	if err := d.enter(ctx, d.reading); err != nil {
 		return err
 	}
@@ -27,7 +32,7 @@ func (d *DB) CopyTo(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return public(fmt.Errorf("opening %s: %w", d.target, err))
 	}
-	tx := &Tx{db: d, c: c, ctx: ctx}
+	tx := &liteTx{db: d, c: c, ctx: ctx}
 	defer func() { d.giveReader(tx) }()
 	// Made here and empty, which SQLite accepts, so that the copy of a file that
 	// is private is private from its beginning.
@@ -50,7 +55,7 @@ func (d *DB) CopyTo(ctx context.Context, path string) (err error) {
 }
 
 // makeEmpty makes an empty file with the mode of the database's.
-func (d *DB) makeEmpty(path string) error {
+func (d *lite) makeEmpty(path string) error {
 	mode := os.FileMode(0o600)
 	if info, err := os.Stat(d.target.path); err == nil {
 		mode = info.Mode().Perm()
@@ -67,7 +72,7 @@ func (d *DB) makeEmpty(path string) error {
 
 // copyTo has SQLite write the copy. Nothing may be written on connections that
 // read, which would include the copy.
-func (t *Tx) copyTo(path string) error {
+func (t *liteTx) copyTo(path string) error {
 	const query = "VACUUM INTO ?"
 	for wait := (waiting{db: t.db}); ; {
 		if t.ctx.Err() != nil {

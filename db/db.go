@@ -18,18 +18,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 )
-
-// defaultReaders is how many transactions of one database read at a time.
-const defaultReaders = 3
 
 // Options are how to open a database. The zero value is fine.
 type Options struct {
@@ -44,6 +36,12 @@ type Options struct {
 	Create bool
 	// Readers is how many transactions read at a time; 0 is 3.
 	Readers int
+	// Budget bounds the connections to database servers, of all databases that
+	// were opened with it; nil is one of its own for this database.
+	Budget *Budget
+	// Passing has no connection outlive its use by more than a request: see
+	// [DB.Rest].
+	Passing bool
 	// BusyTimeout bounds the wait for a lock that another program holds; 0 is
 	// what the connection string says, or 10 s.
 	BusyTimeout time.Duration
@@ -52,171 +50,73 @@ type Options struct {
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
-	target  target
-	options Options
-	timeout time.Duration // for locks of other programs
-	log     *slog.Logger
+	target target
+	rest   bool // Options.Passing
+	backend
+}
 
-	reading chan struct{} // a place for each reader
-	writing chan struct{} // the writer's place
-	closing chan struct{}
-
-	mayWrite atomic.Bool
-
-	mu        sync.Mutex
-	closed    bool
-	idle      []*conn // readers' connections, the last used one last
-	writer    *conn   // nil until first needed, and while in use
-	immutable int     // open connections that take no locks
+// backend is a kind of database. Errors of read and write are for the caller;
+// what they get of transactions is that of DB.Read and DB.Write.
+type backend interface {
+	read(ctx context.Context, f func(*Tx) error) error
+	write(ctx context.Context, f func(*Tx) error) error
+	file() string
+	readOnly() bool
+	rest()
+	close() error
 }
 
 // Open opens the database that dsn names, one of Trac's connection strings:
 // "sqlite:db/trac.db", relative to dir, "sqlite:/abs/path", "sqlite::memory:",
-// each with "?timeout=…&journal_mode=…&synchronous=…". It fails with
-// ErrConnString, ErrNotServed, ErrMissing, ErrExists or ErrCannotOpen, and if
-// the version had to be looked at (Options.WriteAt) like [DB.Version].
-// No file is made unless Options.Create says so.
+// each with "?timeout=…&journal_mode=…&synchronous=…", or
+// "postgres://user:password@host:port/database?schema=…", where host may be a
+// socket's directory, given as "?host=/path". It fails with
+// ErrConnString, ErrNotServed, ErrMissing, ErrExists, ErrCannotOpen or
+// ErrUnavailable, and if the version had to be looked at (Options.WriteAt) like
+// [DB.Version]. Nothing is made unless Options.Create says so.
 func Open(ctx context.Context, dir, dsn string, o Options) (*DB, error) {
 	t, err := parseTarget(dir, dsn)
 	if err != nil {
 		return nil, fmt.Errorf("opening a database: %w", err)
 	}
-	if o.Readers <= 0 || t.path == memory {
-		o.Readers = defaultReaders
-	}
-	if t.path == memory {
-		o.Readers, o.WriteAt, o.ReadOnly = 1, 0, false
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &DB{target: t, options: o, timeout: t.timeout, log: o.Log,
-		reading: make(chan struct{}, o.Readers), writing: make(chan struct{}, 1), closing: make(chan struct{})}
-	if o.BusyTimeout > 0 {
-		d.timeout = min(d.timeout, o.BusyTimeout)
+	d := &DB{target: t, rest: o.Passing}
+	if t.kind == kindPostgres {
+		d.backend, err = openPostgres(ctx, t, o)
+	} else {
+		d.backend, err = openLite(ctx, t, o)
 	}
-	if err := d.prepareFile(); err != nil {
-		return nil, fmt.Errorf("opening %s: %w", t, err)
-	}
-	d.mayWrite.Store(!o.ReadOnly && o.WriteAt == 0)
-	if err := d.first(ctx); err != nil {
-		_ = d.Close()
-		return nil, fmt.Errorf("opening %s: %w", t, err)
+	if err != nil {
+		return nil, public(fmt.Errorf("opening %s: %w", t, err))
 	}
 	return d, nil
 }
 
-// prepareFile finds or makes the file.
-func (d *DB) prepareFile() error {
-	if d.target.path == memory {
-		return nil
-	}
-	if d.options.Create {
-		return d.create()
-	}
-	path, err := filepath.EvalSymlinks(d.target.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &problem{is: ErrMissing, err: fs.ErrNotExist}
-	}
-	if err != nil {
-		return &problem{is: ErrCannotOpen, err: err}
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return &problem{is: ErrCannotOpen, err: err}
-	}
-	if !info.Mode().IsRegular() {
-		return &problem{is: ErrCannotOpen, err: errors.New("not a regular file")}
-	}
-	d.target.path = path
-	return nil
-}
-
-// create makes an empty file, which is an empty database to SQLite. Nobody can
-// have it open yet, so that closing it here does no harm.
-func (d *DB) create() error {
-	if err := os.MkdirAll(filepath.Dir(d.target.path), 0o777); err != nil {
-		return &problem{is: ErrCannotOpen, err: err}
-	}
-	f, err := os.OpenFile(d.target.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-	if errors.Is(err, fs.ErrExist) {
-		return &problem{is: ErrExists}
-	}
-	if err != nil {
-		return &problem{is: ErrCannotOpen, err: err}
-	}
-	if err := f.Close(); err != nil {
-		return &problem{is: ErrCannotOpen, err: err}
-	}
-	if path, err := filepath.EvalSymlinks(d.target.path); err == nil {
-		d.target.path = path
-	}
-	return nil
-}
-
-// first opens the first connection and, if asked to, looks at the version.
-func (d *DB) first(ctx context.Context) error {
-	c, err := d.openReader()
-	if err != nil {
-		return err
-	}
-	d.idle = append(d.idle, c)
-	if d.options.WriteAt == 0 || d.options.ReadOnly {
-		return nil
-	}
-	version, err := d.Version(ctx)
-	if errors.Is(err, ErrRecovery) {
-		if version, err = d.peek(ctx); err == nil && version != d.options.WriteAt {
-			return &problem{is: ErrRecovery}
-		}
-	}
-	if err != nil || version != d.options.WriteAt {
-		return err
-	}
-	d.mayWrite.Store(true)
-	d.dropUnfit()
-	return nil
-}
-
-// Kind is the kind of database: "sqlite".
+// Kind is the kind of database: "sqlite" or "postgres".
 func (d *DB) Kind() string { return d.target.kind }
 
 // File is the database's file, absolute and without symbolic links; "" if it
 // is not in a file.
-func (d *DB) File() string {
-	if d.target.path == memory {
-		return ""
-	}
-	return d.target.path
-}
+func (d *DB) File() string { return d.file() }
 
 // ReadOnly says whether [DB.Write] is refused.
-func (d *DB) ReadOnly() bool { return !d.mayWrite.Load() }
+func (d *DB) ReadOnly() bool { return d.readOnly() }
+
+// Rest closes the connections that are not in use, if they were not to outlive
+// a request ([Options.Passing]). It is for the end of a database's last request;
+// it may be used again.
+func (d *DB) Rest() {
+	if d.rest {
+		d.backend.rest()
+	}
+}
 
 // Close waits for running transactions and closes all connections. New
 // transactions are refused with ErrClosed from its start.
 func (d *DB) Close() error {
-	d.mu.Lock()
-	if d.closed {
-		d.mu.Unlock()
-		return nil
-	}
-	d.closed = true
-	close(d.closing)
-	d.mu.Unlock()
-	for range cap(d.reading) {
-		d.reading <- struct{}{}
-	}
-	d.writing <- struct{}{}
-	var errs []error
-	for _, c := range d.idle {
-		errs = append(errs, c.close())
-	}
-	if d.writer != nil {
-		errs = append(errs, d.writer.close())
-	}
-	d.idle, d.writer = nil, nil
-	if err := errors.Join(errs...); err != nil {
+	if err := d.close(); err != nil {
 		return fmt.Errorf("closing %s: %w", d.target, err)
 	}
 	return nil
@@ -224,9 +124,10 @@ func (d *DB) Close() error {
 
 // Version returns system.database_version, the version of the tables. It fails
 // with ErrNotDatabase, or with ErrNotTrac and what is missing.
-func (d *DB) Version(ctx context.Context) (int, error) {
-	version := 0
-	err := d.Read(ctx, func(tx *Tx) (err error) {
+func (d *DB) Version(ctx context.Context) (int, error) { return versionOf(ctx, d.backend) }
+
+func versionOf(ctx context.Context, b backend) (version int, err error) {
+	err = b.read(ctx, func(tx *Tx) (err error) {
 		version, err = readVersion(tx)
 		return err
 	})
@@ -238,7 +139,7 @@ func (d *DB) Version(ctx context.Context) (int, error) {
 
 func readVersion(tx *Tx) (version int, err error) {
 	none := func(Row) error { return nil }
-	found, err := tx.One(none, "SELECT name FROM sqlite_master WHERE name = ?", "system")
+	found, err := tx.One(none, tx.run.hasTable(), "system")
 	switch {
 	case err != nil:
 		return 0, err
@@ -263,126 +164,18 @@ func readVersion(tx *Tx) (version int, err error) {
 }
 
 // Read runs f in a transaction that sees one snapshot and changes nothing. An
-// error of f is returned as it is. A lock that does not come free in time
-// gives ErrBusy, the end of ctx its error; both are faults.
-func (d *DB) Read(ctx context.Context, f func(*Tx) error) error {
-	if err := d.enter(ctx, d.reading); err != nil {
-		return err
-	}
-	defer func() { <-d.reading }()
-	c, err := d.takeReader()
-	if err != nil {
-		return public(fmt.Errorf("opening %s: %w", d.target, err))
-	}
-	tx := &Tx{db: d, c: c, ctx: ctx}
-	defer func() { d.giveReader(tx) }()
-	c.begin(ctx)
-	if err := c.exec("BEGIN"); err != nil {
-		return tx.fail("BEGIN", err)
-	}
-	if err := f(tx); err != nil {
-		return err
-	}
-	return d.unchanged(tx.c)
-}
+// error of f is returned as it is. A lock, or a connection, that does not come
+// free in time gives ErrBusy, the end of ctx its error; both are faults.
+func (d *DB) Read(ctx context.Context, f func(*Tx) error) error { return d.read(ctx, f) }
 
-// Write runs f in a transaction that may write, alone among the writers of
-// this database, other programs' included, from its beginning. It is committed
-// if f returns nil, else, or if f panics, undone. The error is that of f, or
-// as with [DB.Read], or ErrReadOnly.
+// Write runs f in a transaction that may write. In SQLite it is alone among the
+// writers of this database, other programs' included, from its beginning; in
+// PostgreSQL two that change the same rows wait for each other, or one fails
+// with ErrBusy. It is committed if f returns nil, else, or if f panics, undone.
+// The error is that of f, or as with [DB.Read], or ErrReadOnly.
 func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
-	if !d.mayWrite.Load() {
+	if d.readOnly() {
 		return public(&problem{is: ErrReadOnly, doing: "writing to " + d.target.String()})
 	}
-	place := d.writing
-	if d.target.path == memory {
-		place = d.reading // there is one connection, for all
-	}
-	if err := d.enter(ctx, place); err != nil {
-		return err
-	}
-	defer func() { <-place }()
-	c, err := d.takeWriter()
-	if err != nil {
-		return public(fmt.Errorf("opening %s: %w", d.target, err))
-	}
-	tx := &Tx{db: d, c: c, ctx: ctx, write: true}
-	defer func() { d.giveWriter(tx) }()
-	c.begin(ctx)
-	if err := tx.patiently("BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
-	if err := f(tx); err != nil {
-		return err
-	}
-	return tx.patiently("COMMIT")
-}
-
-// patiently runs a statement that may have to wait for a lock.
-func (t *Tx) patiently(query string) error {
-	if t.ctx.Err() != nil {
-		return ended(t.ctx, "running "+query)
-	}
-	for wait := (waiting{db: t.db}); ; {
-		err := t.c.exec(query)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, ErrBusy) || !wait.again(t.ctx) {
-			return t.fail(query, err)
-		}
-	}
-}
-
-// enter takes a place, waiting for one.
-func (d *DB) enter(ctx context.Context, places chan struct{}) error {
-	if ctx.Err() != nil {
-		return ended(ctx, "")
-	}
-	select {
-	case <-d.closing:
-		return public(&problem{is: ErrClosed})
-	default:
-	}
-	select {
-	case places <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case places <- struct{}{}:
-		return nil
-	case <-d.closing:
-		return public(&problem{is: ErrClosed})
-	case <-ctx.Done():
-		return ended(ctx, "waiting for a connection")
-	}
-}
-
-// waiting is the wait for a lock: a few pauses that grow, up to the timeout.
-type waiting struct {
-	db    *DB
-	until time.Time
-	pause time.Duration
-}
-
-// again waits a little; it is false if that was long enough or ctx ended.
-func (w *waiting) again(ctx context.Context) bool {
-	const most = 50 * time.Millisecond
-	now := time.Now()
-	if w.pause == 0 {
-		w.until, w.pause = now.Add(w.db.timeout), time.Millisecond/2
-	}
-	if !now.Before(w.until) {
-		return false
-	}
-	w.pause = min(2*w.pause, most)
-	timer := time.NewTimer(min(w.pause, w.until.Sub(now)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return d.write(ctx, f)
 }

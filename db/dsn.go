@@ -28,6 +28,11 @@ type target struct {
 	timeout     time.Duration
 	journalMode string // in capitals; "" leaves it as it is
 	synchronous string // likewise
+
+	// PostgreSQL. What is "" is libpq's choice: the local socket, the user of the
+	// process, the password file.
+	host, port, user, password, database string
+	schema                               string
 }
 
 // memory is the path of a database that is nowhere but in memory.
@@ -43,7 +48,9 @@ func parseTarget(dir, dsn string) (target, error) {
 	t := target{kind: scheme}
 	switch scheme {
 	case kindSQLite:
-	case kindPostgres, kindMySQL:
+	case kindPostgres:
+		return t, t.parsePostgres(rest)
+	case kindMySQL:
 		return t, &problem{is: ErrNotServed, doing: scheme}
 	default:
 		return t, &problem{is: ErrNotServed, doing: "an unknown scheme"}
@@ -90,6 +97,27 @@ func (t *target) setPath(dir, path string) error {
 // own driver, such as cursor, are let pass.
 func (t *target) setParameters(query string) error {
 	t.timeout = defaultTimeout
+	return eachParameter(query, func(name, value string) (err error) {
+		switch name {
+		case "timeout":
+			t.timeout, err = seconds(value)
+		case "journal_mode":
+			t.journalMode = strings.ToUpper(value)
+			if !oneOf(t.journalMode, "DELETE TRUNCATE PERSIST MEMORY WAL") {
+				return malformed("journal_mode is none of DELETE, TRUNCATE, PERSIST, MEMORY, WAL")
+			}
+		case "synchronous":
+			t.synchronous = strings.ToUpper(value)
+			if !oneOf(t.synchronous, "OFF NORMAL FULL EXTRA 0 1 2 3") {
+				return malformed("synchronous is none of OFF, NORMAL, FULL, EXTRA")
+			}
+		}
+		return err
+	})
+}
+
+// eachParameter calls f for each of "name=value&…".
+func eachParameter(query string, f func(name, value string) error) error {
 	if query == "" {
 		return nil
 	}
@@ -102,24 +130,57 @@ func (t *target) setParameters(query string) error {
 		if err != nil {
 			return malformed("a parameter is badly quoted")
 		}
-		switch name {
-		case "timeout":
-			if t.timeout, err = seconds(value); err != nil {
-				return err
-			}
-		case "journal_mode":
-			t.journalMode = strings.ToUpper(value)
-			if !oneOf(t.journalMode, "DELETE TRUNCATE PERSIST MEMORY WAL") {
-				return malformed("journal_mode is none of DELETE, TRUNCATE, PERSIST, MEMORY, WAL")
-			}
-		case "synchronous":
-			t.synchronous = strings.ToUpper(value)
-			if !oneOf(t.synchronous, "OFF NORMAL FULL EXTRA 0 1 2 3") {
-				return malformed("synchronous is none of OFF, NORMAL, FULL, EXTRA")
-			}
+		if err := f(name, value); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// defaultSchema is PostgreSQL's.
+const defaultSchema = "public"
+
+// parsePostgres reads "//user:password@host:port/database?schema=…&host=…"
+// (Trac 1.6: trac/db/api.py). User, password and parameters are percent-encoded.
+func (t *target) parsePostgres(rest string) error {
+	rest, ok := strings.CutPrefix(rest, "//")
+	if !ok {
+		return malformed("it does not begin with postgres://")
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	place, database, ok := strings.Cut(rest, "/")
+	if who, where, found := strings.Cut(rest, "@"); found && ok {
+		user, password, _ := strings.Cut(who, ":")
+		var err1, err2 error
+		t.user, err1 = url.PathUnescape(user)
+		t.password, err2 = url.PathUnescape(password)
+		if err1 != nil || err2 != nil {
+			return malformed("the user or the password is badly quoted")
+		}
+		place, database, ok = strings.Cut(where, "/")
+	}
+	if !ok || database == "" {
+		return malformed("it names no database")
+	}
+	t.database, t.schema = database, defaultSchema
+	t.host, t.port, _ = strings.Cut(place, ":")
+	if t.port != "" {
+		if n, err := strconv.ParseUint(t.port, 10, 16); err != nil || n == 0 {
+			return malformed("the port is not a number from 1 to 65535")
+		}
+	}
+	return eachParameter(query, func(name, value string) error {
+		switch name {
+		case "schema":
+			t.schema = value
+		case "host":
+			t.host = value
+		}
+		if strings.ContainsRune(value, 0) || value == "" && name == "schema" {
+			return malformed("the parameter " + strconv.Quote(name) + " has no usable value")
+		}
+		return nil
+	})
 }
 
 func oneOf(word, words string) bool {
@@ -149,4 +210,16 @@ func fileURI(path, parameters string) string {
 var _ fmt.Stringer = target{}
 
 // String is safe to show: a path, no password.
-func (t target) String() string { return t.kind + ":" + t.path }
+func (t target) String() string {
+	if t.kind != kindPostgres {
+		return t.kind + ":" + t.path
+	}
+	place := t.host
+	if t.port != "" {
+		place += ":" + t.port
+	}
+	if t.user != "" {
+		place = t.user + "@" + place
+	}
+	return t.kind + "://" + place + "/" + t.database + "?schema=" + t.schema
+}

@@ -34,6 +34,9 @@ const (
 	ErrConstraint Problem = "the row breaks a rule of its table, such as a unique key"
 	ErrClosed     Problem = "the database is closed"
 	ErrMisuse     Problem = "wrong use of the database"
+	// ErrUnavailable is a database server that cannot be reached, or that ended
+	// the connection.
+	ErrUnavailable Problem = "the database server cannot be reached"
 )
 
 // retryBusy is when to come back to a locked database.
@@ -64,11 +67,16 @@ func (p *problem) Unwrap() error { return p.err }
 // public gives err the words and the kind that a visitor meets, where it has
 // more to say than that something is broken.
 func public(err error) error {
+	var told *fault.Error
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || errors.As(err, &told):
+		return err
 	case errors.Is(err, ErrBusy):
 		e := fault.Wrap(fault.Busy, "The project's database is busy. Please try again in a moment.", err)
+		e.RetryAfter = retryBusy
+		return e
+	case errors.Is(err, ErrUnavailable):
+		e := fault.Wrap(fault.Busy, "The project's database cannot be reached at the moment. Please try again in a little while.", err)
 		e.RetryAfter = retryBusy
 		return e
 	case errors.Is(err, ErrClosed):

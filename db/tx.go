@@ -1,24 +1,49 @@
 package db
 
-import (
-	"context"
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // Tx is a transaction. It belongs to the function it was given to and must not
 // be used after that has returned, nor by two goroutines at once.
 type Tx struct {
-	db      *DB
-	c       *conn // nil when the transaction is over
-	ctx     context.Context
-	write   bool
-	touched bool // a statement has run, so there is a snapshot
+	run   runner // nil when the transaction is over
+	write bool
+}
+
+// runner is a transaction of one kind of database.
+type runner interface {
+	// start prepares and begins a statement; row tells whether it has a row. The
+	// caller releases s.
+	start(query string, args []any) (s cursor, row bool, err error)
+	// result is what the statement did that has just ended.
+	result() Result
+	// fail makes an error for the caller out of one of step's.
+	fail(query string, err error) error
+	// hasTable is a query that has a row if there is a table of the name that
+	// is its argument.
+	hasTable() string
+}
+
+// cursor is a statement that runs.
+type cursor interface {
+	step() (row bool, err error)
+	release()
+	text(col int) string
+	int(col int) int64
+	float(col int) float64
+	null(col int) bool
+	bytes(col int) []byte
+}
+
+// during runs f with a transaction that is over when it returns.
+func during(r runner, write bool, f func(*Tx) error) error {
+	tx := &Tx{run: r, write: write}
+	defer func() { tx.run = nil }()
+	return f(tx)
 }
 
 // Row is a row of an answer; it may be used only until the function it was
 // given to returns. Columns count from 0; one that is not there is NULL.
-type Row struct{ s *stmt }
+type Row struct{ s cursor }
 
 // Text is a column as text, "" for NULL.
 func (r Row) Text(col int) string { return r.s.text(col) }
@@ -55,7 +80,7 @@ func (t *Tx) Each(f func(Row) error, query string, args ...any) error {
 			return err
 		}
 		if row, err = s.step(); err != nil {
-			return t.fail(query, err)
+			return t.run.fail(query, err)
 		}
 	}
 	return nil
@@ -78,7 +103,7 @@ func (t *Tx) One(f func(Row) error, query string, args ...any) (found bool, err 
 // Exec runs a statement that changes something; it is refused with ErrReadOnly
 // in a transaction of [DB.Read].
 func (t *Tx) Exec(query string, args ...any) (Result, error) {
-	if t.c != nil && !t.write {
+	if t.run != nil && !t.write {
 		return Result{}, public(&problem{is: ErrReadOnly, doing: "running " + query})
 	}
 	s, row, err := t.start(query, args)
@@ -88,59 +113,20 @@ func (t *Tx) Exec(query string, args ...any) (Result, error) {
 	defer s.release()
 	for row {
 		if row, err = s.step(); err != nil {
-			return Result{}, t.fail(query, err)
+			return Result{}, t.run.fail(query, err)
 		}
 	}
-	return t.c.result(), nil
+	return t.run.result(), nil
 }
 
-// start prepares and begins a statement; row tells whether it has a row. The
-// caller releases s. The first statement of a transaction takes the lock: it
-// waits for it, and moves to another connection if a crash must be undone.
-func (t *Tx) start(query string, args []any) (s *stmt, row bool, err error) {
-	if t.c == nil {
+func (t *Tx) start(query string, args []any) (s cursor, row bool, err error) {
+	if t.run == nil {
 		return nil, false, &problem{is: ErrMisuse, doing: "running " + query, err: errOver}
 	}
-	if t.ctx.Err() != nil {
-		return nil, false, ended(t.ctx, "running "+query)
-	}
-	for wait := (waiting{db: t.db}); ; {
-		s, row, err = t.c.start(query, args)
-		switch {
-		case err == nil:
-			t.touched = true
-			return s, row, nil
-		case errors.Is(err, ErrBusy) && !t.touched && wait.again(t.ctx):
-			continue
-		case errors.Is(err, ErrRecovery) && !t.touched && !t.write && t.recover() == nil:
-			continue
-		}
-		return nil, false, t.fail(query, err)
-	}
+	return t.run.start(query, args)
 }
 
 var errOver = errors.New("the transaction is over")
-
-// fail makes an error out of one of the driver's.
-func (t *Tx) fail(query string, err error) error {
-	if t.ctx.Err() != nil && (isInterrupt(err) || errors.Is(err, ErrBusy)) {
-		return ended(t.ctx, "running "+query)
-	}
-	return public(fmt.Errorf("running %s: %w", query, err))
-}
-
-// recover replaces the connection by one that may undo what a crash left.
-func (t *Tx) recover() error {
-	c, err := t.db.recoverer()
-	if err != nil {
-		return err
-	}
-	t.c.end()
-	_ = t.c.close()
-	t.c = c
-	c.begin(t.ctx)
-	return c.exec("BEGIN")
-}
 
 // cacheID is the number that Trac gives a cached value in the table cache
 // (Trac 1.6: trac/cache.py, a hash of 31 bits).

@@ -56,6 +56,7 @@ type Mount struct {
 	Path   string // "/" or like "/trac"
 	Env    string // directory of the one environment that is there, or
 	Parent string // directory of environments; the next part of the path is the project's name
+	Real   string // Env or Parent without symbolic links, as projhost names files for XSendfile; "": the same
 }
 
 // Auth is how the web server learns who asks.

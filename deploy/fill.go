@@ -45,7 +45,21 @@ func (o *Options) fill() error {
 	if err := o.fillSite(); err != nil {
 		return err
 	}
-	return o.fillAuth()
+	w, title := o.way()
+	if o.XSendfile && w.NoSend != "" {
+		return fmt.Errorf("%s cannot send files that projhost names, %s: leave --xsendfile out", title, w.NoSend)
+	}
+	return o.fillAuth(w, title)
+}
+
+// way is the server's way and what messages call it; zero without a server.
+func (o *Options) way() (w Way, title string) {
+	if o.Server == "" {
+		return Way{}, ""
+	}
+	s, _ := serverNamed(o.Server)
+	w, _ = s.way(o.Way)
+	return w, s.Title + " (" + w.Name + ")"
 }
 
 // checkText refuses what no configuration file can hold: control characters,
@@ -71,7 +85,7 @@ func (o *Options) checkText() error {
 		}
 	}
 	for _, m := range o.Mounts {
-		for _, s := range []string{m.Path, m.Env, m.Parent} {
+		for _, s := range []string{m.Path, m.Env, m.Parent, m.Real} {
 			if err := checkText("mount", s); err != nil {
 				return err
 			}
@@ -127,7 +141,7 @@ func (o *Options) fillMounts() error {
 		if (m.Env == "") == (m.Parent == "") {
 			return fmt.Errorf("mount %s: give one of an environment and a directory of environments", m.Path)
 		}
-		for _, dir := range []*string{&m.Env, &m.Parent} {
+		for _, dir := range []*string{&m.Env, &m.Parent, &m.Real} {
 			if *dir != "" && !path.IsAbs(*dir) {
 				return fmt.Errorf("mount %s: %q is not an absolute path", m.Path, *dir)
 			}
@@ -194,15 +208,8 @@ func isPort(s string) bool {
 	return err == nil && n > 0
 }
 
-func (o *Options) fillAuth() error {
+func (o *Options) fillAuth(w Way, title string) error {
 	orDefault(&o.Auth.Realm, "projhost")
-	var w Way
-	var title string
-	if o.Server != "" {
-		s, _ := serverNamed(o.Server)
-		w, _ = s.way(o.Way)
-		title = s.Title + " (" + w.Name + ")"
-	}
 	file := w.AuthFile
 	switch o.Auth.Kind {
 	case AuthNone:
@@ -214,6 +221,9 @@ func (o *Options) fillAuth() error {
 		orDefault(&file, "users.htpasswd")
 	case AuthDigest:
 		orDefault(&file, "users.htdigest")
+		if strings.ContainsAny(o.Auth.Realm, `":\`) {
+			return fmt.Errorf("realm %q: for digest authentication it may hold no quote, colon or backslash, for lists of users have it as it is", o.Auth.Realm)
+		}
 		if w.Name != "" && !w.Digest && w.NoAuth == "" {
 			return fmt.Errorf("%s has no digest authentication: give --auth basic and TLS", title)
 		}

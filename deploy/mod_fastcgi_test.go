@@ -39,10 +39,10 @@ func apacheKinds() map[string]apacheKind {
 		"SSLEngine": {"<VirtualHost", 1, 1}, "SSLCertificateFile": {"<VirtualHost", 1, 1}, "SSLCertificateKeyFile": {"<VirtualHost", 1, 1},
 		"AliasMatch": {"<VirtualHost", 2, 2}, "ScriptAlias": {"<VirtualHost", 2, 2},
 		"<Directory": {"<VirtualHost", 1, 1}, "<Location": {"<VirtualHost", 1, 1}, "<LocationMatch": {"<VirtualHost", 1, 1},
-		"<IfModule": {place, 1, 1}, "Options": {"<Directory", 1, 9}, "AllowOverride": {"<Directory", 1, 9},
+		"Options": {"<Directory", 1, 9}, "AllowOverride": {"<Directory", 1, 9},
 		"Require": {place, 1, 9}, "Header": {"<Directory", 3, 4}, "SetHandler": {place, 1, 1},
 		"SetEnv": {place, 1, 2}, "UnsetEnv": {place, 1, 9},
-		"XSendFile": {"<IfModule", 1, 1}, "XSendFilePath": {"<IfModule", 1, 1},
+		"XSendFile": {"<Location", 1, 1}, "XSendFilePath": {"<Location", 1, 1},
 		"AuthName": {place, 1, 1}, "AuthType": {place, 1, 1}, "AuthBasicProvider": {place, 1, 9},
 		"AuthDigestProvider": {place, 1, 9}, "AuthUserFile": {place, 1, 1},
 	}

@@ -57,10 +57,11 @@ func (v *view) scripts() ([]File, error) {
 // send, for servers that take no patterns: those of one environment, or the
 // directory of them.
 func (m mount) SendRoots() []string {
+	dir := m.SentDirectory()
 	if m.Env == "" {
-		return []string{m.Parent}
+		return []string{dir}
 	}
-	return []string{m.Env + "/files", m.Env + "/attachments", m.Env + "/htdocs"}
+	return []string{dir + "/files", dir + "/attachments", dir + "/htdocs"}
 }
 
 // where are the arguments that name the mount's environments, and the doctor's

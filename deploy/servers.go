@@ -26,6 +26,7 @@ type Way struct {
 	Digest   bool   // the server can do digest authentication
 	AuthFile string // name of its list of users, in Dir/auth; "": users.htpasswd or users.htdigest
 	NoAuth   string // why the server cannot tell projhost who asks, and what to do instead; "" if it can
+	NoSend   string // why the server cannot send files that projhost names; "" if it can
 	NoTLS    bool   // who runs the server has set TLS up, this configuration is a part of it
 	More     []Extra
 	// Check says in the server's own words what of the options it cannot take; may be nil.

@@ -101,7 +101,7 @@ func checkApache(o Options) error {
 func (v *view) ApacheDollar() bool {
 	all := []string{v.Dir, v.RunDir, v.Listen, v.TLSCert, v.TLSKey, v.Auth.File, v.Auth.Realm}
 	for _, m := range v.Mounts {
-		all = append(all, m.Path, m.Directory())
+		all = append(all, m.Path, m.Directory(), m.Real)
 	}
 	return slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, "${") })
 }
@@ -135,6 +135,12 @@ func (m mount) ApacheBackend() string {
 
 // FromRoot is the mount's path with a slash at its end.
 func (m mount) FromRoot() string { return m.Base + "/" }
+
+// HtaccessBase is FromRoot as a rewritten address begins, in which Apache looks
+// for a query and for what is encoded.
+func (m mount) HtaccessBase() string {
+	return strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23").Replace(m.FromRoot())
+}
 
 // SlashEnd is a slash for a mount at the root.
 func (m mount) SlashEnd() string { return strings.TrimPrefix(m.Path, m.Base) }

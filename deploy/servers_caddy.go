@@ -22,7 +22,7 @@ func caddyServers() []Server {
 func checkCaddy(o Options) error {
 	all := []string{o.Dir, o.TLSCert, o.TLSKey, o.RunDir, o.Listen, o.Auth.File, o.Auth.Realm}
 	for _, m := range o.Mounts {
-		all = append(all, m.Path, m.Env, m.Parent)
+		all = append(all, m.Path, m.Env, m.Parent, m.Real)
 	}
 	for _, s := range all {
 		switch {

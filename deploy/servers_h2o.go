@@ -8,17 +8,15 @@ import (
 )
 
 func h2oServers() []Server {
-	fcgi := Way{Name: "fastcgi", Title: "FastCGI", Protocol: "fcgi", Template: "h2o.tmpl", Config: "h2o/fastcgi.conf", Check: checkH2O}
-	http := Way{Name: "http", Title: "HTTP", Protocol: "http", Silent: true, Template: "h2o.tmpl", Config: "h2o/http.conf", Check: checkH2O,
+	const noSend = "its X-Reproxy-URL names what another server answers"
+	fcgi := Way{Name: "fastcgi", Title: "FastCGI", Protocol: "fcgi", Template: "h2o.tmpl", Config: "h2o/fastcgi.conf", Check: checkH2O, NoSend: noSend}
+	http := Way{Name: "http", Title: "HTTP", Protocol: "http", Silent: true, Template: "h2o.tmpl", Config: "h2o/http.conf", Check: checkH2O, NoSend: noSend,
 		NoAuth: "H2O 2.2 cannot add a header to the request it passes on: give --way fastcgi"}
 	return []Server{{Name: "h2o", Title: "H2O 2.2", Ways: []Way{fcgi, http}}}
 }
 
 // checkH2O refuses what H2O has no means for.
 func checkH2O(o Options) error {
-	if o.XSendfile {
-		return fmt.Errorf("H2O sends no file that a program names: leave --xsendfile out")
-	}
 	if o.Way == "http" && strings.ContainsAny(o.RunDir+o.Listen, "[]") {
 		return fmt.Errorf("H2O cannot find a socket with brackets in its path: choose another --run-dir")
 	}

@@ -12,6 +12,7 @@ func haproxyServers() []Server {
 		{Name: "http", Title: "HTTP", Protocol: "http", Silent: true},
 	} {
 		w.Template, w.Config, w.Check, w.AuthFile = "haproxy.tmpl", "haproxy/"+w.Name+".cfg", checkHAProxy, "users.haproxy.cfg"
+		w.NoSend = "it sends no files at all"
 		w.More = []Extra{{Template: "haproxy.users.tmpl", Config: "auth/users.haproxy.cfg", Mode: 0o640, Once: true, Auth: true}}
 		ways = append(ways, w)
 	}
@@ -20,10 +21,7 @@ func haproxyServers() []Server {
 
 // checkHAProxy refuses what HAProxy has no means for.
 func checkHAProxy(o Options) error {
-	switch {
-	case o.XSendfile:
-		return fmt.Errorf("HAProxy sends no files: leave --xsendfile out")
-	case o.TLSCert != "" && o.TLSKey != o.TLSCert && o.TLSKey != o.TLSCert+".key":
+	if o.TLSCert != "" && o.TLSKey != o.TLSCert && o.TLSKey != o.TLSCert+".key" {
 		return fmt.Errorf("HAProxy wants the key in the file of the certificate, or in %s.key", o.TLSCert)
 	}
 	return nil

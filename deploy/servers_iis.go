@@ -11,16 +11,14 @@ func iisServers() []Server {
 	return []Server{{Name: "iis", Title: "IIS 10 with URL Rewrite and Application Request Routing", Ways: []Way{
 		{Name: "http", Title: "HTTP", Protocol: "http", Silent: true, TCP: true, Untested: true, Template: "iis.tmpl", Config: "iis/web.config",
 			Check:  checkIIS,
+			NoSend: "Application Request Routing passes every answer on as it is",
 			NoAuth: "URL Rewrite passes a request on before IIS has asked who it is from: let projhost ask, with \"projhost tracd --basic-auth\""},
 	}}}
 }
 
 // checkIIS refuses what a web.config cannot say.
 func checkIIS(o Options) error {
-	switch {
-	case o.XSendfile:
-		return fmt.Errorf("IIS sends no file that a program names: leave --xsendfile out")
-	case strings.HasPrefix(o.Listen, "/"):
+	if strings.HasPrefix(o.Listen, "/") {
 		return fmt.Errorf("IIS connects by TCP: give --listen an address like 127.0.0.1:8000")
 	}
 	for _, m := range o.Mounts {

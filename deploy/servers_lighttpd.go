@@ -30,6 +30,7 @@ func checkLighttpd(o Options) error {
 	for _, m := range o.Mounts {
 		all["mount "+m.Path] = m.Path
 		all["directory of mount "+m.Path] = m.Env + m.Parent
+		all["directory behind mount "+m.Path] = m.Real
 	}
 	for name, value := range all {
 		if strings.HasSuffix(value, `\`) {

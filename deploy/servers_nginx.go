@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -26,13 +27,13 @@ func nginxServers() []Server {
 	return []Server{{Name: "nginx", Title: "nginx", Ways: ways}}
 }
 
-// checkNginx refuses a mount at an environment's own directory: with XSendfile
-// both are locations.
+// checkNginx refuses a mount at or below an environment's own directory: with
+// XSendfile both are locations, and the longer one would have the other's files.
 func checkNginx(o Options) error {
 	for _, m := range o.Mounts {
 		for _, other := range o.Mounts {
-			if o.XSendfile && m.Path == other.Env+other.Parent {
-				return fmt.Errorf("mount %s: nginx cannot send files of the directory of the same name: choose another prefix or leave --xsendfile out", m.Path)
+			if dir := cmp.Or(other.Real, other.Env+other.Parent); o.XSendfile && strings.HasPrefix(m.Path+"/", dir+"/") {
+				return fmt.Errorf("mount %s: nginx cannot send files of the directory %s beside it: choose another prefix or leave --xsendfile out", m.Path, dir)
 			}
 		}
 	}

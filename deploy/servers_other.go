@@ -25,6 +25,7 @@ func litespeedServers() []Server {
 	return []Server{{Name: "litespeed", Title: "LiteSpeed, OpenLiteSpeed", Ways: []Way{{
 		Name: "fastcgi", Title: "FastCGI external application", Protocol: "fcgi", Silent: true, Untested: true, NoTLS: true,
 		Template: "litespeed.conf.tmpl", Config: "litespeed/fastcgi.conf", Check: checkLiteSpeed,
+		NoSend: "its X-LiteSpeed-Location is not part of this configuration",
 	}}}}
 }
 
@@ -34,10 +35,6 @@ func checkCherokee(o Options) error {
 	if !plainWord(o.Program) {
 		// It looks for the file by the first word of the command, before sh takes quotes away.
 		return fmt.Errorf("program %q: Cherokee starts none with blanks, quotes or the like in its path", o.Program)
-	}
-	if o.Auth.Kind == AuthDigest && quoteRealm(o.Auth.Realm) != o.Auth.Realm {
-		// What stands in the header would not be what stands in the list of users.
-		return fmt.Errorf("realm %q: Cherokee has no digest authentication for one with quotes or backslashes", o.Auth.Realm)
 	}
 	all := map[string]string{
 		"directory": o.Dir, "password file": o.Auth.File, "realm": o.Auth.Realm, "run directory": o.RunDir, "listen": o.Listen,

@@ -7,15 +7,13 @@ import (
 
 func uwsgiServers() []Server {
 	return []Server{{Name: "uwsgi", Title: "uWSGI 2.0 as a web server", Ways: []Way{
-		{Name: "uwsgi", Title: "uwsgi", Protocol: "uwsgi", Template: "uwsgi.tmpl", Config: "uwsgi/uwsgi.ini", Check: checkUWSGI},
+		{Name: "uwsgi", Title: "uwsgi", Protocol: "uwsgi", Template: "uwsgi.tmpl", Config: "uwsgi/uwsgi.ini", Check: checkUWSGI,
+			NoSend: "it passes the answer of another program on without reading it"},
 	}}}
 }
 
 // checkUWSGI refuses what an ini file of uWSGI has no way to say.
 func checkUWSGI(o Options) error {
-	if o.XSendfile {
-		return fmt.Errorf("uWSGI sends no file that another program names: leave --xsendfile out")
-	}
 	all := []string{o.Dir, o.TLSCert, o.TLSKey, o.RunDir, o.Listen, o.Auth.File, o.Auth.Realm}
 	for _, m := range o.Mounts {
 		all = append(all, m.Env, m.Parent)

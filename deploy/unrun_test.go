@@ -154,7 +154,8 @@ func hardSets() []hardSet {
 		{"TCP, IPv6", loopback6, map[string]string{"mod_fastcgi fastcgi": "IPv6", "mod_fastcgi fastcgi_external": "IPv6"}},
 		{"digest", digest, map[string]string{"litespeed fastcgi": "has no digest authentication"}},
 		{"digest, quoted", quoted, map[string]string{
-			"litespeed fastcgi": "has no digest authentication", "cherokee scgi": "realm", "cherokee fastcgi": "realm",
+			"litespeed fastcgi": "realm", "cherokee scgi": "realm", "cherokee fastcgi": "realm",
+			"mod_fastcgi fastcgi": "realm", "mod_fastcgi fastcgi_external": "realm",
 		}},
 		{"hard", named, map[string]string{"litespeed fastcgi": "LiteSpeed's configuration cannot say"}},
 		{"hard, open", bare, map[string]string{"litespeed fastcgi": "LiteSpeed's configuration cannot say"}},

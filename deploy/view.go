@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -171,6 +172,9 @@ func (m mount) Root() string { return m.Mount.Path }
 // Directory is the environment or the directory of environments.
 func (m mount) Directory() string { return m.Env + m.Parent }
 
+// SentDirectory is Directory as it is in the names of files.
+func (m mount) SentDirectory() string { return cmp.Or(m.Real, m.Directory()) }
+
 // Setting is the variable that tells projhost Directory.
 func (m mount) Setting() string {
 	if m.Env != "" {
@@ -208,9 +212,9 @@ func (m mount) CommonRegex() string { return m.projectRegex() + "/chrome/common/
 // SendRegex is one for the files that projhost may ask the web server to send:
 // attachments and htdocs of the mount's environments, and nothing hidden.
 func (m mount) SendRegex() string {
-	s := "^" + regexp.QuoteMeta(m.Directory())
+	s := "^" + regexp.QuoteMeta(m.SentDirectory())
 	if m.Parent != "" {
-		s += "/[^/]+"
+		s += "/[^./][^/]*"
 	}
 	return s + "/(?:files|attachments|htdocs)(?:/[^./][^/]*)+$"
 }
@@ -220,7 +224,7 @@ func (m mount) SendRegex() string {
 func (v *view) Sent() []mount {
 	var list []mount
 	for _, m := range v.Mounts {
-		if !slices.ContainsFunc(list, func(o mount) bool { return o.Directory() == m.Directory() }) {
+		if !slices.ContainsFunc(list, func(o mount) bool { return o.SentDirectory() == m.SentDirectory() }) {
 			list = append(list, m)
 		}
 	}

@@ -112,7 +112,7 @@ func (h *Host) projectPage(buf *bytes.Buffer, t *trace, p templates.Problem) boo
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.request.Context()), errorPageTime)
 	defer cancel()
 	err := project.RenderFailure(ctx, buf, t.request, p)
-	if err != nil {
+	if err != nil && fault.As(err).Kind != fault.Busy { // which is what the page is about
 		h.options.Log.Error("the error page cannot be made", "id", t.id, "env", t.envName(), "error", err)
 	}
 	return err == nil

@@ -21,7 +21,8 @@ type Target struct {
 	Projects []string // names of projects below it; none: the program is one project
 	Page     string   // a wiki page that each of them has; "": WikiStart
 	Key      string   // of the doctor
-	// User and Password are a login that the web server knows; "": it has none.
+	// User and Password are a login that the web server knows, for Basic or Digest
+	// authentication, whichever it asks for; "": it has none.
 	User, Password string
 	AuthAll        bool // it wants them for every page, not for /login alone
 	Insecure       bool // take any certificate
@@ -130,7 +131,7 @@ func newWalker(t Target) (*walker, error) {
 		ResponseHeaderTimeout: walkTimeout,
 	}
 	return &walker{Target: t, base: base, client: &http.Client{
-		Transport: transport, Timeout: walkTimeout,
+		Transport: &digester{Transport: transport, user: t.User}, Timeout: walkTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }

@@ -3,17 +3,23 @@ package doctor_test
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"projhost/access/ht"
 	"projhost/dispatch"
 	"projhost/doctor"
 	"projhost/envs"
@@ -103,6 +109,44 @@ func TestWalkFindsNothingWrong(t *testing.T) {
 		if r.Problem != "" {
 			t.Errorf("%s: %s", r.Check, r.Problem)
 		}
+	}
+}
+
+// TestWalkByDigest asks for a digest before the site does for a password.
+func TestWalkByDigest(t *testing.T) {
+	const realm = `a "realm" of \ its own`
+	text := []byte("ana:" + realm + ":secret")
+	for name, sum := range map[string]string{"MD5": fmt.Sprintf("%x", md5.Sum(text)), "SHA-256": fmt.Sprintf("%x", sha256.Sum256(text))} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "users")
+			if err := os.WriteFile(file, []byte("ana:"+realm+":"+sum+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			guard, err := ht.New(ht.Options{
+				Rules: []ht.Rule{{Scheme: ht.Digest, Project: ht.Any, File: file, Realm: realm}},
+				Where: func(r *http.Request) ht.Place {
+					if strings.HasSuffix(r.URL.Path, "/login") {
+						return ht.Place{Names: []string{"one"}, Path: "/login"}
+					}
+					return ht.Place{}
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range doctor.Walk(t.Context(), site(t, gateway.Listener{}, func(next http.Handler) http.Handler {
+				return guard.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if gateway.FromContext(r.Context()).RemoteUser() == "ana" {
+						r.SetBasicAuth("ana", "secret")
+					}
+					next.ServeHTTP(w, r)
+				}))
+			})) {
+				if r.Problem != "" {
+					t.Errorf("%s: %s", r.Check, r.Problem)
+				}
+			}
+		})
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"projhost/front"
 	"projhost/front/wire/wiretest"
+	"projhost/testenvs"
 )
 
 // route is one way to the same projects, with a prefix and a language of dates
@@ -61,7 +62,7 @@ func (x *isolated) serveRoutes(t *testing.T) []*route {
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // Apache's user has to pass
 		t.Fatal(err)
 	}
-	all := routes(dir, certificate(t, t.TempDir()))
+	all := routes(dir, testenvs.Certificate(t, t.TempDir()))
 	var addrs []front.Addr
 	for _, r := range all {
 		text := r.listen + "&env-parent-dir=" + url.QueryEscape(x.parent)

@@ -140,7 +140,7 @@ func (c cell) options(t *testing.T, work, parent string) deploy.Options {
 	case mountPrefix:
 		o.Mounts = []deploy.Mount{{Path: "/trac", Parent: parent}}
 		if !c.way.NoTLS {
-			o.TLSCert = certificate(t, work)
+			o.TLSCert = testenvs.Certificate(t, work)
 		}
 	case mountProjects:
 		o.Mounts = []deploy.Mount{
@@ -148,14 +148,21 @@ func (c cell) options(t *testing.T, work, parent string) deploy.Options {
 		}
 	}
 	if c.way.NoAuth == "" {
-		users, err := try.Users(c.server.Name, matrixUser, matrixPassword)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Auth = deploy.Auth{Kind: deploy.AuthBasic, File: filepath.Join(work, "users")}
-		write(t, o.Auth.File, users)
+		o.Auth = signIn(t, c.server.Name, filepath.Join(work, "users"), deploy.Auth{Kind: deploy.AuthBasic})
 	}
 	return o
+}
+
+// signIn writes a list with the matrix's user for a, and returns a with it.
+func signIn(t *testing.T, server, file string, a deploy.Auth) deploy.Auth {
+	t.Helper()
+	users, err := try.Users(server, a, matrixUser, matrixPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, users)
+	a.File = file
+	return a
 }
 
 // giveAway lets the user in that web servers run projhost as, if the test runs

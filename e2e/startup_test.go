@@ -79,7 +79,7 @@ func answers(t *testing.T, socket string) {
 func ping(t *testing.T, listen string) (int, string) {
 	t.Helper()
 	cmd := exec.Command(program(), "ping", "--listen", listen, "--timeout", "10s")
-	cmd.Env = cleanEnv()
+	cmd.Env = append(cleanEnv(), "GORACE=atexit_sleep_ms=0") // else each ping takes a second
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -567,26 +567,55 @@ func TestPing(t *testing.T) {
 	dir := t.TempDir()
 	args := []string{"serve", "--env-parent-dir", parent}
 	var listen []string
-	for _, protocol := range []string{"fcgi", "scgi", "uwsgi", "http"} {
+	for _, protocol := range []string{"fcgi", "scgi", "uwsgi", "ajp", "http"} {
 		for i, option := range []string{"", "?prefix=/trac"} {
 			listen = append(listen, fmt.Sprintf("%s+unix:%s/%s%d%s", protocol, dir, protocol, i, option))
 		}
 	}
-	for _, l := range listen {
+	secure, secret, proxied, distrust := freePort(t), freePort(t), freePort(t), freePort(t)
+	listen = append(listen, "http://"+proxied+"?proxy-protocol=1&trust=127.0.0.1")
+	for _, l := range append(listen, "https://"+secure+"?cert="+testenvs.Certificate(t, dir), "ajp://"+secret+"?secret=hidden+word", "http://"+distrust+"?proxy-protocol=1&trust=192.0.2.1") {
 		args = append(args, "--listen", l)
 	}
 	p := start(t, args...)
 	p.waitReady()
+	listen = append(listen, "https://"+secure) // what the certificate is, who listens needs to know alone
 	for _, l := range listen {
 		if code, out := ping(t, l); code != 0 || out != l+": ready\n" {
 			t.Errorf("exit code %d: %s", code, out)
 		}
 	}
-	if code, out := ping(t, "http+unix:"+dir+"/fcgi0"); code != 1 {
-		t.Errorf("by another protocol: exit code %d: %s", code, out)
+	if code, out := ping(t, "ajp://"+secret+"?secret=hidden+word"); code != 0 || out != "ajp://"+secret+"?secret=***: ready\n" {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	for _, c := range []struct {
+		listen string
+		code   int
+		says   string
+	}{
+		{"http+unix:" + dir + "/fcgi0", 1, "no answer of a web server"},
+		{"ajp+unix:" + dir + "/scgi0", 1, "no answer of an AJP program"},
+		{"http://" + secure, 1, "status 400"},
+		{"https://" + secret, 1, "EOF"},
+		{"ajp://" + secret + "?secret=hidden+wrong", 1, "status 403: Forbidden"},
+		{"ajp://" + secret + "?secret=hidden+%zz", 2, "invalid URL escape"},
+		{"ajp://" + secret, 2, "needs ?secret="},
+		{"http://" + distrust + "?proxy-protocol=1", 1, distrust}, // a reset may overtake anything
+	} {
+		if code, out := ping(t, c.listen); code != c.code || !strings.Contains(out, c.says) || strings.Contains(out, "hidden") {
+			t.Errorf("%s: exit code %d: %s", c.listen, code, out)
+		}
 	}
 	if strings.Contains(p.out.String(), "msg=request ") {
 		t.Errorf("health is in the access log:\n%s", p.out.String())
+	}
+	if err := p.stop(); err != nil {
+		t.Error(err)
+	}
+	for _, l := range append(listen, "ajp://"+secret+"?secret=hidden+word") {
+		if code, out := ping(t, l); code != 1 || !strings.Contains(out, "connection refused") && !strings.Contains(out, "no such file") || strings.Contains(out, "hidden") {
+			t.Errorf("after the end: exit code %d: %s", code, out)
+		}
 	}
 }
 

@@ -45,8 +45,8 @@ type CreateOptions struct {
 // defaultDatabase is Trac's: an SQLite file inside the environment.
 const defaultDatabase = "sqlite:db/trac.db"
 
-// Create makes an environment with an SQLite database of version 45 in dir,
-// which must not be there, or be empty. It makes all or nothing: the environment
+// Create makes an environment with a database of version 45 in dir, which must
+// not be there, or be empty. It makes all or nothing: the environment
 // is built beside dir, or inside if dir is there, and moved into place when it is
 // complete.
 func Create(ctx context.Context, dir string, o CreateOptions) (err error) {
@@ -78,14 +78,14 @@ func Create(ctx context.Context, dir string, o CreateOptions) (err error) {
 	if err := writeTree(tmp, o); err != nil {
 		return err
 	}
-	outside, err := fillDatabase(ctx, dir, tmp, o)
+	undo, err := fillDatabase(ctx, dir, tmp, o)
 	if err == nil && empty {
 		err = moveInto(dir, tmp)
 	} else if err == nil {
 		err = os.Rename(tmp, dir)
 	}
-	if err != nil && outside != "" {
-		err = errors.Join(err, os.Remove(outside))
+	if err != nil && undo != nil {
+		err = errors.Join(err, undo())
 	}
 	return err
 }
@@ -215,8 +215,8 @@ func settingsOf(o CreateOptions) func(yield func(tracini.Setting) bool) {
 }
 
 // fillDatabase makes the database of the environment that will be at dir and is
-// at tmp yet. If its file is not inside, outside names it.
-func fillDatabase(ctx context.Context, dir, tmp string, o CreateOptions) (outside string, err error) {
+// at tmp yet. undo, which may be nil, undoes what it has made outside.
+func fillDatabase(ctx context.Context, dir, tmp string, o CreateOptions) (undo func() error, err error) {
 	dsn := defaultDatabase
 	if given := o.Settings["trac"]["database"]; given != "" {
 		dsn = given
@@ -228,21 +228,42 @@ func fillDatabase(ctx context.Context, dir, tmp string, o CreateOptions) (outsid
 	}
 	d, err := db.Open(ctx, base, dsn, db.Options{Create: true})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if d.File() == "" {
-		return "", errors.New("a database in memory is gone as soon as it is made")
+	file := d.File()
+	switch {
+	case file == "" && d.Kind() == schema.KindSQLite:
+		return nil, errors.New("a database in memory is gone as soon as it is made")
+	case file != "" && base == dir:
+		undo = func() error { return os.Remove(file) }
 	}
-	if base == dir {
-		outside = d.File()
+	err = d.Write(ctx, func(tx *db.Tx) error { return fillTables(tx, d.Kind(), o) })
+	if err == nil && file == "" {
+		undo = func() error { return dropTables(ctx, dir, dsn) }
 	}
-	return outside, d.Write(ctx, func(tx *db.Tx) error { return fillTables(tx, o) })
+	return undo, err
+}
+
+// dropTables empties a schema again.
+func dropTables(ctx context.Context, dir, dsn string) error {
+	d, err := db.Open(ctx, dir, dsn, db.Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Write(ctx, func(tx *db.Tx) error {
+		for _, name := range schema.Tables() {
+			if _, err := tx.Exec("DROP TABLE " + name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}), d.Close())
 }
 
 // fillTables makes the tables and the rows of a new environment.
-func fillTables(tx *db.Tx, o CreateOptions) error {
-	for _, statement := range schema.SQLite() {
+func fillTables(tx *db.Tx, kind string, o CreateOptions) error {
+	for _, statement := range schema.For(kind) {
 		if _, err := tx.Exec(statement); err != nil {
 			return fmt.Errorf("making the tables: %w", err)
 		}

@@ -228,6 +228,7 @@ func (e *entry) release(env *Env, r *Registry) {
 	case shut:
 		r.shut(env)
 	case last:
+		env.db.Rest()
 		r.slots.idle()
 	}
 }

@@ -71,7 +71,9 @@ func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
 
 // openDB opens the database; one of an older version is never written to.
 func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Config) (*db.DB, int, error) {
-	d, err := db.Open(ctx, dir, config.String("trac", "database"), db.Options{WriteAt: schema.Version, Log: r.options.Log})
+	d, err := db.Open(ctx, dir, config.String("trac", "database"), db.Options{
+		WriteAt: schema.Version, Log: r.options.Log, Budget: r.budget, Passing: !poolable(config),
+	})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -83,6 +85,14 @@ func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Confi
 		return nil, version, errors.Join(err, d.Close())
 	}
 	return d, version, nil
+}
+
+// poolable tells whether an environment's connections outlive a request, as
+// [trac] poolable says; they do if it does not say so in words of Trac's.
+func poolable(config *tracini.Config) bool {
+	value, set := config.Lookup("trac", "poolable")
+	yes, known := tracini.ParseBool(value)
+	return !set || !known || yes
 }
 
 // checkSchema says what to do about tables that cannot be served.

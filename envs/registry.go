@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"projhost/db"
 	"projhost/internal/fault"
 )
 
@@ -38,6 +39,8 @@ type Options struct {
 	IdleClose     time.Duration // an environment unused for so long is closed
 	Recheck       time.Duration // how long what the file system said is believed
 	MaxMisses     int           // unknown names remembered
+	Connections   int           // connections to database servers, of all environments together
+	Pooler        bool          // they are reached by way of a pooler in transaction mode
 	Log           *slog.Logger  // nil discards
 }
 
@@ -72,6 +75,7 @@ type Registry struct {
 	options Options
 	finder  *finder
 	slots   *openSlots
+	budget  *db.Budget
 
 	mu      sync.RWMutex
 	entries map[string]*entry // by canonical directory
@@ -89,6 +93,7 @@ func NewRegistry(o Options) *Registry {
 		options: o,
 		finder:  newFinder(o),
 		slots:   newOpenSlots(o.MaxOpen),
+		budget:  db.NewBudget(db.BudgetOptions{Connections: o.Connections, Wait: o.QueueWait, Pooler: o.Pooler, Log: o.Log}),
 		entries: make(map[string]*entry),
 		lists:   make(map[string]*listing),
 	}
@@ -110,6 +115,7 @@ func (r *Registry) Close(ctx context.Context) error {
 			}
 		}
 		if busy == 0 {
+			r.budget.Close()
 			return nil
 		}
 		select {
@@ -119,6 +125,10 @@ func (r *Registry) Close(ctx context.Context) error {
 		}
 	}
 }
+
+// Connections tells how much is used of the budget of connections to database
+// servers.
+func (r *Registry) Connections() db.BudgetState { return r.budget.State() }
 
 // Acquire returns the environment at l, open and up to date, and what to call
 // when done with it. One that is closed is opened once for all who ask.

@@ -93,6 +93,37 @@ func (a Addr) Settings() map[string]string { return maps.Clone(a.settings) }
 // The error is one line that names what is wrong and what may stand there; it
 // does not repeat the address.
 func ParseAddr(s string) (Addr, error) {
+	a, err := parse(s)
+	if err != nil {
+		return Addr{}, err
+	}
+	if err := errors.Join(a.checkSecret(), a.checkWeb()); err != nil {
+		return Addr{}, err
+	}
+	if a.kind == kindTCP && !a.public {
+		if err := checkLoopback(a.host); err != nil {
+			return Addr{}, err
+		}
+	}
+	return a, nil
+}
+
+// ParseTarget reads the address of a listener that another process has, to Dial
+// it. It is written like the listener, but what only who listens must say may be
+// left out: the certificate, public=1, trust=.
+func ParseTarget(s string) (Addr, error) {
+	a, err := parse(s)
+	if err == nil {
+		err = a.checkSecret()
+	}
+	if err != nil {
+		return Addr{}, err
+	}
+	return a, nil
+}
+
+// parse reads an address without a look at what its options mean together.
+func parse(s string) (Addr, error) {
 	a := Addr{text: s, mode: DefaultMode, settings: map[string]string{}}
 	where, query, _ := strings.Cut(s, "?")
 	scheme, rest, ok := strings.Cut(where, ":")
@@ -109,7 +140,7 @@ func ParseAddr(s string) (Addr, error) {
 	}
 	options, err := url.ParseQuery(query)
 	if err != nil {
-		return Addr{}, fmt.Errorf("options %q: %w", query, err)
+		return Addr{}, fmt.Errorf("options: %w", err) // a secret may be among them
 	}
 	for _, name := range slices.Sorted(maps.Keys(options)) {
 		values := options[name]
@@ -120,15 +151,7 @@ func ParseAddr(s string) (Addr, error) {
 			return Addr{}, err
 		}
 	}
-	if err := errors.Join(a.checkSecret(), a.checkWeb()); err != nil {
-		return Addr{}, err
-	}
 	a.text = HideSecret(s)
-	if a.kind == kindTCP && !a.public {
-		if err := checkLoopback(a.host); err != nil {
-			return Addr{}, err
-		}
-	}
 	return a, nil
 }
 

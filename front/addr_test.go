@@ -143,3 +143,18 @@ func TestSecretIsNotTold(t *testing.T) {
 		}
 	}
 }
+
+// TestParseTarget: what only who listens must say may be left out, an error
+// tells no secret.
+func TestParseTarget(t *testing.T) {
+	for _, s := range []string{"https://192.0.2.1:443", "http://h.example:80?proxy-protocol=1", "ajp://192.0.2.1:8009?secret=x", "fcgi+unix:/s"} {
+		if _, err := front.ParseTarget(s); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+	for _, s := range []string{"ajp://192.0.2.1:8009", "http://192.0.2.1", "ajp+unix:/s?secret=hidden&x=%zz"} {
+		if _, err := front.ParseTarget(s); err == nil || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"projhost/templates"
 )
@@ -198,28 +200,35 @@ func (f File) Write(w http.ResponseWriter, r *Request) error {
 		kind = "application/octet-stream"
 	}
 	h.Set("Content-Type", kind)
-	if name := r.sendfile(); name != "" && f.Path != "" {
-		h.Set(name, (&url.URL{Path: f.Path}).EscapedPath())
+	h.Set("Cache-Control", "no-cache")
+	if name, value := r.sendfile(f.Path); name != "" {
+		h.Set(name, value)
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
 	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, f.ModTime.UnixNano(), f.Size))
-	h.Set("Cache-Control", "no-cache")
 	http.ServeContent(w, r.Request, f.Name, f.ModTime, f.Content)
 	return nil
 }
 
-// sendfile is the header by which the web server is told to send a file, "" if
-// it is to be sent from here. Web servers decode the path in it.
-func (r *Request) sendfile() string {
+// sendfile is the header by which the web server is told to send a file, and
+// its value; "" if the file is to be sent from here.
+func (r *Request) sendfile(path string) (name, value string) {
 	config := r.Env.Config()
-	if !r.fronted || !config.Bool("trac", "use_xsendfile") {
-		return ""
+	if path == "" || !r.fronted || !config.Bool("trac", "use_xsendfile") {
+		return "", ""
 	}
 	// Anything else would be a header with another meaning, or none at all.
-	switch name := config.String("trac", "xsendfile_header"); http.CanonicalHeaderKey(name) {
-	case "X-Sendfile", "X-Accel-Redirect", "X-Lighttpd-Send-File", "X-Litespeed-Location":
-		return name
+	switch name = config.String("trac", "xsendfile_header"); http.CanonicalHeaderKey(name) {
+	case "X-Sendfile":
+		// The path as it is, as Trac sends it. lighttpd decodes it, Apache and Caddy
+		// do not, so one with a "%" has two meanings.
+		if strings.Contains(path, "%") || strings.HasSuffix(path, " ") || strings.ContainsFunc(path, unicode.IsControl) || !utf8.ValidString(path) {
+			return "", ""
+		}
+		return name, path
+	case "X-Accel-Redirect", "X-Lighttpd-Send-File", "X-Litespeed-Location": // these are decoded
+		return name, (&url.URL{Path: path}).EscapedPath()
 	}
-	return ""
+	return "", ""
 }

@@ -6,9 +6,11 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"projhost/db"
 	"projhost/envs"
 )
 
@@ -86,4 +88,83 @@ func New(tb testing.TB, names ...string) (r *envs.Registry, parent string) {
 	tb.Helper()
 	parent = Parent(tb, names...)
 	return Registry(tb, parent, envs.Options{}), parent
+}
+
+// Env makes one environment, with settings by section, and opens it until the
+// test ends.
+func Env(tb testing.TB, settings map[string]map[string]string) *envs.Env {
+	tb.Helper()
+	parent, err := filepath.EvalSymlinks(tb.TempDir())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return Open(tb, Make(tb, parent, "one", settings))
+}
+
+// Open opens the environment in dir until the test ends.
+func Open(tb testing.TB, dir string) *envs.Env {
+	tb.Helper()
+	r := Registry(tb, filepath.Dir(dir), envs.Options{})
+	loc, err := r.Locate(envs.Lookup{Dir: dir})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	e, release, err := r.Acquire(context.Background(), loc)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(release)
+	return e
+}
+
+// Query returns the rows of a query, columns parted by "|" and NULL as "NULL".
+func Query(tb testing.TB, e *envs.Env, query string, columns int) (rows []string) {
+	tb.Helper()
+	err := e.DB().Read(context.Background(), func(tx *db.Tx) error {
+		return tx.Each(func(row db.Row) error {
+			var cells []string
+			for i := range columns {
+				if row.Null(i) {
+					cells = append(cells, "NULL")
+				} else {
+					cells = append(cells, row.Text(i))
+				}
+			}
+			rows = append(rows, strings.Join(cells, "|"))
+			return nil
+		}, query)
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return rows
+}
+
+// Alter runs statements in an environment's database.
+func Alter(tb testing.TB, e *envs.Env, statements ...string) {
+	tb.Helper()
+	err := e.DB().Write(context.Background(), func(tx *db.Tx) error {
+		for _, s := range statements {
+			if _, err := tx.Exec(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Generation is that of a value that Trac keeps in memory.
+func Generation(tb testing.TB, e *envs.Env, key string) (generation int64) {
+	tb.Helper()
+	err := e.DB().Read(context.Background(), func(tx *db.Tx) (err error) {
+		generation, err = tx.Generation(key)
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return generation
 }

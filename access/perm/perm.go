@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"projhost/access/auth"
@@ -17,31 +16,6 @@ import (
 
 // Admin is the action that implies all others.
 const Admin = "TRAC_ADMIN"
-
-// implied lists what an action brings along (Trac 1.6).
-func implied(action string) []string {
-	switch action {
-	case "TICKET_MODIFY":
-		return []string{"TICKET_APPEND", "TICKET_CHGPROP"}
-	case "TICKET_BATCH_MODIFY":
-		return []string{"TICKET_MODIFY"}
-	case "TICKET_ADMIN":
-		return []string{"TICKET_CREATE", "TICKET_MODIFY", "TICKET_VIEW", "TICKET_EDIT_CC", "TICKET_EDIT_DESCRIPTION", "TICKET_EDIT_COMMENT", "TICKET_BATCH_MODIFY"}
-	case "REPORT_ADMIN":
-		return []string{"REPORT_CREATE", "REPORT_DELETE", "REPORT_MODIFY", "REPORT_SQL_VIEW", "REPORT_VIEW"}
-	case "MILESTONE_ADMIN":
-		return []string{"MILESTONE_CREATE", "MILESTONE_DELETE", "MILESTONE_MODIFY", "MILESTONE_VIEW"}
-	case "ROADMAP_ADMIN":
-		return []string{"ROADMAP_VIEW", "MILESTONE_ADMIN"}
-	case "VERSIONCONTROL_ADMIN":
-		return []string{"BROWSER_VIEW", "CHANGESET_VIEW", "FILE_VIEW", "LOG_VIEW"}
-	case "PERMISSION_ADMIN":
-		return []string{"PERMISSION_GRANT", "PERMISSION_REVOKE"}
-	case "WIKI_ADMIN":
-		return []string{"WIKI_CREATE", "WIKI_DELETE", "WIKI_MODIFY", "WIKI_RENAME", "WIKI_VIEW"}
-	}
-	return nil
-}
 
 // Resource is what an action is about. The zero value is the project itself.
 type Resource struct{ Realm, ID string }
@@ -103,13 +77,14 @@ func (a actions) has(action string) bool {
 	return ok
 }
 
-func (a actions) add(action string) {
+// add adds an action and what it brings along, by extra too.
+func (a actions) add(action string, extra map[string][]string) {
 	if _, ok := a[action]; ok {
 		return
 	}
 	a[action] = struct{}{}
-	for _, more := range implied(action) {
-		a.add(more)
+	for _, more := range slices.Concat(implied(action), extra[action]) {
+		a.add(more, extra)
 	}
 }
 
@@ -121,7 +96,7 @@ const generationKey = "trac.perm.DefaultPermissionStore._all_permissions"
 const maxUsers = 1024
 
 // tables holds each environment's permission table.
-var tables = envs.NewSlot(func(*envs.Env) *table { return &table{generation: -2} })
+var tables = envs.NewSlot(func(e *envs.Env) *table { return &table{generation: -2, extra: extraActions(e)} })
 
 // table is the permission table of one environment as of one generation.
 type table struct {
@@ -129,6 +104,7 @@ type table struct {
 	generation int64
 	rows       map[string][]string // subject -> actions and groups
 	sets       map[string]actions  // user -> what it adds up to
+	extra      map[string][]string // actions of the project's own, never changed
 }
 
 func (t *table) actionsOf(ctx context.Context, e *envs.Env, u auth.User) (actions, error) {
@@ -158,7 +134,7 @@ func (t *table) actionsOf(ctx context.Context, e *envs.Env, u auth.User) (action
 	}
 	set, ok := t.sets[u.Name()]
 	if !ok {
-		set = t.expand(u)
+		set = expand(t.rows, u, t.extra)
 		if len(t.sets) >= maxUsers {
 			clear(t.sets)
 		}
@@ -175,7 +151,7 @@ func (t *table) isAt(generation int64) bool {
 
 // expand follows groups: everybody is in "anonymous", whoever has logged in is
 // in "authenticated" too. An entry in capitals is an action, any other a group.
-func (t *table) expand(u auth.User) actions {
+func expand(rows map[string][]string, u auth.User, extra map[string][]string) actions {
 	set, seen := make(actions), make(map[string]bool)
 	var visit func(subject string)
 	visit = func(subject string) {
@@ -183,9 +159,9 @@ func (t *table) expand(u auth.User) actions {
 			return
 		}
 		seen[subject] = true
-		for _, a := range t.rows[subject] {
-			if a == strings.ToUpper(a) {
-				set.add(a)
+		for _, a := range rows[subject] {
+			if IsAction(a) {
+				set.add(a, extra)
 			} else {
 				visit(a)
 			}

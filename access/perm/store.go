@@ -3,9 +3,13 @@ package perm
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
+	"projhost/access/auth"
 	"projhost/db"
 	"projhost/envs"
+	"projhost/internal/fault"
 )
 
 // Entry is a row of the permission table: an action, or a group, of a user or a
@@ -31,38 +35,137 @@ func Entries(ctx context.Context, e *envs.Env) (list []Entry, err error) {
 // there already is not added twice, one that is not there not removed; how many
 // rows have changed is returned.
 func Change(ctx context.Context, e *envs.Env, add, remove []Entry) (changed int, err error) {
-	err = e.DB().Write(ctx, func(tx *db.Tx) error {
-		changed = 0
+	err = write(ctx, e, func(tx *db.Tx) (int, error) {
+		gone, err := removeAll(tx, remove)
+		if err != nil {
+			return 0, err
+		}
+		already, err := addAll(tx, add)
+		changed = gone + len(add) - len(already)
+		return changed, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return changed, nil
+}
+
+// Grant adds entries, all or none, after [Check] has found nothing wrong with any
+// of them. Those that were there already are returned.
+func Grant(ctx context.Context, e *envs.Env, add []Entry) (already []Entry, err error) {
+	if err := Check(e, add); err != nil {
+		return nil, err
+	}
+	err = write(ctx, e, func(tx *db.Tx) (int, error) {
+		already, err = addAll(tx, add)
+		return len(add) - len(already), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return already, nil
+}
+
+// Revoke removes entries, all or none; "*" stands for every subject or every
+// action. An entry that matches nothing is NotFound; if the subject has the
+// action by a group or by another action, a Conflict.
+func Revoke(ctx context.Context, e *envs.Env, remove []Entry) error {
+	return write(ctx, e, func(tx *db.Tx) (int, error) {
+		rows, err := readRows(tx)
+		if err != nil {
+			return 0, err
+		}
+		var meant []Entry
 		for _, x := range remove {
-			r, err := tx.Exec("DELETE FROM permission WHERE username = ? AND action = ?", x.Subject, x.Action)
-			if err != nil {
-				return err
+			before := len(meant)
+			for subject, actions := range rows {
+				for _, action := range actions {
+					if (x.Subject == "*" || x.Subject == subject) && (x.Action == "*" || x.Action == action) {
+						meant = append(meant, Entry{subject, action})
+					}
+				}
 			}
-			changed += int(r.Changed)
+			if len(meant) == before {
+				return 0, whyNot(e, rows, x)
+			}
 		}
-		for _, x := range add {
-			found, err := tx.One(func(db.Row) error { return nil },
-				"SELECT action FROM permission WHERE username = ? AND action = ?", x.Subject, x.Action)
-			if err != nil {
-				return err
-			}
-			if found {
-				continue
-			}
-			if _, err := tx.Exec("INSERT INTO permission (username, action) VALUES (?, ?)", x.Subject, x.Action); err != nil {
-				return err
-			}
-			changed++
+		return removeAll(tx, meant)
+	})
+}
+
+// whyNot says why an entry cannot be removed.
+func whyNot(e *envs.Env, rows map[string][]string, x Entry) error {
+	if x.Subject != "*" && IsAction(x.Action) && expand(rows, auth.Named(x.Subject), extraActions(e)).has(x.Action) {
+		return fault.New(fault.Conflict, fmt.Sprintf("%s has %s by a group or by another action, not by itself.", x.Subject, x.Action))
+	}
+	return fault.New(fault.NotFound, fmt.Sprintf("%s is not granted to %s.", x.Action, x.Subject))
+}
+
+// Granted returns all that a user may do by the table, sorted: what groups and
+// other actions bring along is listed, too.
+func Granted(ctx context.Context, e *envs.Env, u auth.User) (list []string, err error) {
+	err = e.DB().Read(ctx, func(tx *db.Tx) error {
+		rows, err := readRows(tx)
+		if err != nil {
+			return err
 		}
-		if changed == 0 {
-			return nil
+		set := expand(rows, u, extraActions(e))
+		if _, all := set[Admin]; all {
+			for _, a := range Actions(e) {
+				set.add(a, nil)
+			}
+		}
+		list = slices.Sorted(maps.Keys(set))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading permissions: %w", err)
+	}
+	return list, nil
+}
+
+// write runs f, which tells how many rows it has changed.
+func write(ctx context.Context, e *envs.Env, f func(*db.Tx) (changed int, err error)) error {
+	err := e.DB().Write(ctx, func(tx *db.Tx) error {
+		changed, err := f(tx)
+		if err != nil || changed == 0 {
+			return err
 		}
 		return tx.Changed(generationKey)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("changing permissions: %w", err)
+		return fmt.Errorf("changing permissions: %w", err)
 	}
-	return changed, nil
+	return nil
+}
+
+func addAll(tx *db.Tx, add []Entry) (already []Entry, err error) {
+	for _, x := range add {
+		found, err := tx.One(func(db.Row) error { return nil },
+			"SELECT action FROM permission WHERE username = ? AND action = ?", x.Subject, x.Action)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			already = append(already, x)
+			continue
+		}
+		if _, err := tx.Exec("INSERT INTO permission (username, action) VALUES (?, ?)", x.Subject, x.Action); err != nil {
+			return nil, err
+		}
+	}
+	return already, nil
+}
+
+func removeAll(tx *db.Tx, remove []Entry) (gone int, err error) {
+	for _, x := range remove {
+		r, err := tx.Exec("DELETE FROM permission WHERE username = ? AND action = ?", x.Subject, x.Action)
+		if err != nil {
+			return 0, err
+		}
+		gone += int(r.Changed)
+	}
+	return gone, nil
 }
 
 func readRows(tx *db.Tx) (map[string][]string, error) {
@@ -71,6 +174,6 @@ func readRows(tx *db.Tx) (map[string][]string, error) {
 		subject := row.Text(0)
 		rows[subject] = append(rows[subject], row.Text(1))
 		return nil
-	}, "SELECT username, action FROM permission")
+	}, "SELECT username, action FROM permission ORDER BY username, action")
 	return rows, err
 }

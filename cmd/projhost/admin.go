@@ -1,16 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"projhost/admin"
+	"projhost/internal/locale"
 )
 
 func adminCommand() *cobra.Command {
@@ -24,7 +28,7 @@ Tables are written as JSON with --json before the environment.
 An error is said as trac-admin says it, and the exit code is 2.`,
 		DisableFlagParsing: true,
 		RunE: func(c *cobra.Command, args []string) error {
-			console := &admin.Console{In: c.InOrStdin(), Out: c.OutOrStdout()}
+			console := &admin.Console{In: c.InOrStdin(), Out: c.OutOrStdout(), Locale: processLocale()}
 			if len(args) > 0 && args[0] == "--json" {
 				console.JSON, args = true, args[1:]
 			}
@@ -45,11 +49,18 @@ An error is said as trac-admin says it, and the exit code is 2.`,
 	}
 }
 
-// adminHelp lists the commands.
+// processLocale is how whoever runs the program writes dates (POSIX, section 8.2).
+func processLocale() locale.Locale {
+	l, _ := locale.Find(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_TIME"), os.Getenv("LANG")))
+	return l
+}
+
+// adminHelp lists the commands, with the first line of what they say of themselves.
 func adminHelp() string {
 	text := ""
 	for _, c := range adminCommands() {
-		text += fmt.Sprintf("  %-44s %s\n", c.Usage(), c.Help)
+		first, _, _ := strings.Cut(c.Help, "\n")
+		text += fmt.Sprintf("  %-44s %s\n", c.Usage(), first)
 	}
 	return text
 }

@@ -85,7 +85,7 @@ func (f *deployFlags) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.User, "user", "", "who projhost runs as (default trac)")
 	fs.StringVar(&f.Group, "group", "", "who may connect to its sockets (default www-data)")
 	fs.StringVar(&f.LCTime, "lc-time", "", "locale of dates, as ru_RU")
-	fs.BoolVar(&f.XSendfile, "xsendfile", false, "let the web server send attachments that projhost names")
+	fs.BoolVar(&f.XSendfile, "xsendfile", false, "let the web server send files of the environments that projhost names")
 	fs.BoolVar(&f.write.Force, "force", false, "overwrite what somebody has edited")
 	fs.BoolVar(&f.write.DryRun, "dry-run", false, "say what would be done, and do nothing")
 	fs.BoolVar(&f.check, "check", false, "then run each web server with this configuration, on a spare port and in a directory of its own, and walk through the site")
@@ -201,6 +201,15 @@ func (f *deployFlags) complete(dir string) error {
 	}
 	if err := f.mounts(); err != nil {
 		return err
+	}
+	for i, m := range f.Mounts {
+		there, err := filepath.EvalSymlinks(m.Env + m.Parent)
+		if err != nil {
+			return err
+		}
+		if there != m.Env+m.Parent {
+			f.Mounts[i].Real = there
+		}
 	}
 	f.Secret, err = deploy.Secret(dir)
 	return failed(err)

@@ -101,9 +101,9 @@ func ownSite(o *deploy.Options, work string, target *doctor.Target) error {
 	if err := writeAssets(o.Dir); err != nil || o.Auth.Kind == deploy.AuthNone {
 		return err
 	}
-	o.Auth.Kind, o.Auth.File = deploy.AuthBasic, filepath.Join(work, "users") // a walk knows Basic alone
+	o.Auth.File = filepath.Join(work, "users")
 	target.User, target.Password, target.AuthAll = "projhost-check", rand.Text(), o.Auth.All
-	users, err := try.Users(o.Server, target.User, target.Password)
+	users, err := try.Users(o.Server, o.Auth, target.User, target.Password)
 	if err != nil {
 		return err
 	}

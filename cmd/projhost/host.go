@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"projhost/db"
 	"projhost/dispatch"
 	"projhost/envs"
 	"projhost/project"
@@ -31,6 +32,8 @@ type hostFlags struct {
 	maxQueue      int
 	queueWait     time.Duration
 	idleClose     time.Duration
+	connections   int
+	pooler        bool
 	doctorKeyFile string
 	logFormat     string
 	logLevel      string
@@ -63,6 +66,8 @@ func (f *hostFlags) bounds(fs *pflag.FlagSet) {
 	fs.IntVar(&f.maxOpen, "max-open", envs.DefaultMaxOpen, "environments open at once")
 	fs.IntVar(&f.maxConcurrent, "max-concurrent", envs.DefaultMaxConcurrent, "requests at once in one environment")
 	fs.IntVar(&f.maxQueue, "max-queue", envs.DefaultMaxQueue, "requests waiting for one environment")
+	fs.IntVar(&f.connections, "db-connections", db.DefaultConnections, "connections to PostgreSQL servers, of all environments together")
+	fs.BoolVar(&f.pooler, "db-pooler", false, "PostgreSQL is reached by way of a pooler in transaction mode, as PgBouncer")
 	fs.DurationVar(&f.queueWait, "queue-wait", envs.DefaultQueueWait, "how long a request waits for its turn")
 	fs.StringVar(&f.doctorKeyFile, "doctor-key-file", "", "let who has the key in this file see how requests are understood (see projhost doctor)")
 	fs.DurationVar(&f.idleClose, "idle-close", envs.DefaultIdleClose, "close an environment unused for so long")
@@ -154,7 +159,7 @@ func unwrapPath(err error) error {
 
 func (f *hostFlags) registry(roots []string, log *slog.Logger) *envs.Registry {
 	return envs.NewRegistry(envs.Options{
-		AllowRoots: roots, MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
+		AllowRoots: roots, Connections: f.connections, Pooler: f.pooler, MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
 		QueueWait: f.queueWait, IdleClose: f.idleClose, Log: log,
 	})
 }

@@ -100,11 +100,14 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return applyConfig(c, os.Getenv) },
 	}
+	root.PersistentFlags().String(configFlag, "", "file with settings, named as the flags (also PROJHOST_CONFIG; see config-check)")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		serveCommand(), cgiCommand(), listCommand(), checkCommand(), demoCommand(), tracdCommand(), deployCommand(), adminCommand(),
-		doctorCommand(), pingCommand(), versionCommand(),
+		doctorCommand(), pingCommand(), configCheckCommand(), versionCommand(),
 	)
 	return root
 }

@@ -35,12 +35,15 @@ func pingCommand() *cobra.Command {
 		Short: "Ask a running server whether it is ready",
 		Long: "Ping connects to a listener of a running server, as its web server would, asks for\n" +
 			dispatch.ReadyPath + ", prints one line and ends with exit code 0 if the server is ready, else 1.\n" +
-			"It is for health checks of containers and supervisors, and for init scripts.",
+			"It is for health checks of containers and supervisors, and for init scripts. The\n" +
+			"certificate of https is not checked, nor has --listen to name one; ajp needs the\n" +
+			"listener's secret or secret-file. With proxy-protocol=1 the listener must trust\n" +
+			"the address that ping comes from.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			a, err := front.ParseAddr(listen)
+			a, err := front.ParseTarget(listen)
 			if err != nil {
-				return fmt.Errorf("--listen %s: %w", listen, err)
+				return fmt.Errorf("--listen %s: %w", front.HideSecret(listen), err)
 			}
 			path := dispatch.ReadyPath
 			if live {
@@ -53,9 +56,9 @@ func pingCommand() *cobra.Command {
 				err = fmt.Errorf("status %d: %s", status, text)
 			}
 			if err != nil {
-				return failed(fmt.Errorf("%s: %w", listen, err))
+				return failed(fmt.Errorf("%s: %w", a, err))
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", listen, text)
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", a, text)
 			return failed(err)
 		},
 	}
@@ -89,6 +92,8 @@ func ping(ctx context.Context, a front.Addr, path string) (status int, text stri
 		status, text, err = pingSCGI(c, path)
 	case "uwsgi":
 		status, text, err = pingUWSGI(c, path)
+	case "ajp":
+		status, text, err = pingAJP(c, path, a.Secret())
 	case "https":
 		// Whom the certificate is for is the visitor's business; here it is the
 		// address that was given.
@@ -96,7 +101,7 @@ func ping(ctx context.Context, a front.Addr, path string) (status int, text stri
 	case "http":
 		status, text, err = pingHTTP(c, path)
 	default:
-		err = fmt.Errorf("ping cannot speak %s: ask another listener of the server", a.Protocol())
+		err = fmt.Errorf("ping cannot speak %s", a.Protocol())
 	}
 	text, _, _ = strings.Cut(text, "\n")
 	return status, text, err
@@ -226,6 +231,79 @@ func readFCGI(c io.Reader) ([]byte, error) {
 			out = append(out, content[:length]...)
 		case fcgiEnd:
 			return out, nil
+		}
+	}
+}
+
+// Codes of AJP/1.3 that are used here.
+const (
+	ajpForward     = 2
+	ajpBody        = 3
+	ajpHeaders     = 4
+	ajpEnd         = 5
+	ajpGet         = 2
+	ajpSecret      = 12
+	ajpTerminator  = 0xff
+	ajpEmptyString = 0xffff
+)
+
+// pingAJP does one request.
+func pingAJP(c io.ReadWriter, path, secret string) (status int, text string, err error) {
+	packet := []byte{0x12, 0x34, 0, 0, ajpForward, ajpGet}
+	add := func(s string) {
+		packet = append(binary.BigEndian.AppendUint16(packet, uint16(len(s))), s...)
+		packet = append(packet, 0)
+	}
+	add("HTTP/1.1")
+	add(path)
+	add("127.0.0.1") // whose request it is
+	packet = binary.BigEndian.AppendUint16(packet, ajpEmptyString)
+	add("localhost")
+	packet = append(packet, 0, 80, 0, 0, 1) // port, no TLS, one header:
+	add("host")
+	add("localhost")
+	if secret != "" {
+		packet = append(packet, ajpSecret)
+		add(secret)
+	}
+	packet = append(packet, ajpTerminator)
+	binary.BigEndian.PutUint16(packet[2:], uint16(len(packet)-4))
+	if _, err := c.Write(packet); err != nil {
+		return 0, "", err
+	}
+	status, body, err := readAJP(c)
+	if err != nil {
+		return 0, "", fmt.Errorf("no answer of an AJP program: %w", err)
+	}
+	return status, string(body), nil
+}
+
+// readAJP returns the answer of the one request.
+func readAJP(c io.Reader) (status int, body []byte, err error) {
+	in := bufio.NewReader(io.LimitReader(c, maxPong))
+	head := make([]byte, 4)
+	for {
+		if _, err := io.ReadFull(in, head); err != nil {
+			return 0, nil, err
+		}
+		content := make([]byte, binary.BigEndian.Uint16(head[2:]))
+		if head[0] != 'A' || head[1] != 'B' || len(content) == 0 {
+			return 0, nil, errors.New("it speaks another protocol")
+		}
+		if _, err := io.ReadFull(in, content); err != nil {
+			return 0, nil, err
+		}
+		switch kind := content[0]; {
+		case kind == ajpHeaders && len(content) >= 3:
+			status = int(binary.BigEndian.Uint16(content[1:]))
+		case kind == ajpBody && len(content) >= 3:
+			n := int(binary.BigEndian.Uint16(content[1:]))
+			if len(content) < 3+n {
+				return 0, nil, errors.New("a part of the body is cut short")
+			}
+			body = append(body, content[3:3+n]...)
+		case kind == ajpEnd:
+			return status, body, nil
 		}
 	}
 }

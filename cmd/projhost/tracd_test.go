@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"projhost/envs"
+	"projhost/testenvs"
 )
 
 func TestTracdListener(t *testing.T) {
@@ -213,6 +215,57 @@ func TestTracdSingleUnderAPath(t *testing.T) {
 	}
 	if status, _ := browse(t, c, base+"/tracx/wiki", "ana", "secret"); status == 200 {
 		t.Error("the base path is cut off by its length alone")
+	}
+}
+
+// TestTracdProtocols has a page by each protocol, as its web servers ask for it,
+// below a path of the site too.
+func TestTracdProtocols(t *testing.T) {
+	dir := makeEnvs(t, "one")
+	cert := testenvs.Certificate(t, dir)
+	secret := filepath.Join(dir, "ajp secret")
+	if err := os.WriteFile(secret, []byte("hidden\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for protocol, c := range map[string]struct {
+		args []string
+		ask  func(c net.Conn, path string) (status int, text string, err error)
+	}{
+		"http": {nil, pingHTTP},
+		"https": {[]string{"--certfile", cert}, func(c net.Conn, path string) (int, string, error) {
+			return pingHTTP(tls.Client(c, &tls.Config{InsecureSkipVerify: true}), path) //nolint:gosec // the test's own certificate
+		}},
+		"scgi":  {nil, func(c net.Conn, path string) (int, string, error) { return pingSCGI(c, path) }},
+		"fcgi":  {nil, func(c net.Conn, path string) (int, string, error) { return pingFCGI(c, path) }},
+		"uwsgi": {nil, func(c net.Conn, path string) (int, string, error) { return pingUWSGI(c, path) }},
+		"ajp":   {[]string{"--ajp-secret-file", secret}, func(c net.Conn, path string) (int, string, error) { return pingAJP(c, path, "hidden") }},
+	} {
+		for base, prefix := range map[string]string{"": "", "/some/where": "/some/where"} {
+			args := append([]string{"-b", "127.0.0.1", "--protocol", protocol, "--base-path", base}, c.args...)
+			address, log := startTracd(t, append(args, filepath.Join(dir, "one"))...)
+			get := func(path string) (int, string) {
+				nc, err := net.Dial("tcp", address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = nc.Close() }()
+				_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
+				status, text, err := c.ask(nc, path)
+				if err != nil {
+					t.Fatalf("%s %s: %v: %s", protocol, path, err, log)
+				}
+				return status, text
+			}
+			if status, text := get(prefix + "/one/wiki"); status != 200 || !strings.Contains(text, "This is one") || !strings.Contains(text, `href="`+prefix+`/one/wiki"`) {
+				t.Errorf("%s %q: %d %s", protocol, base, status, text)
+			}
+			if status, text := get(prefix + "/two/wiki"); status != 404 || !strings.Contains(text, "Environment not found") {
+				t.Errorf("%s %q: another project: %d %s", protocol, base, status, text)
+			}
+			if !strings.Contains(log.String(), "protocol="+protocol+" ") || strings.Contains(log.String(), "hidden") {
+				t.Errorf("%s: the log: %s", protocol, log)
+			}
+		}
 	}
 }
 

@@ -29,34 +29,13 @@ func MakeNow(kind, name string) []string {
 
 // statements make the table and its indices.
 func (t table) statements(kind string) []string {
-	list, quote := []string{t.sqlite()}, ""
+	list, quoted := []string{t.sqlite()}, func(names string) string { return names }
 	if kind == KindPostgres {
-		list, quote = []string{t.postgres()}, `"`
+		list, quoted = []string{t.postgres()}, quote
 	}
 	for _, columns := range t.indices {
-		index := t.name + "_" + strings.ReplaceAll(columns, ",", "_") + "_idx"
-		list = append(list, "CREATE INDEX "+quote+index+quote+" ON "+quote+t.name+quote+
-			" ("+quote+strings.ReplaceAll(columns, ",", quote+","+quote)+quote+")")
+		name := t.name + "_" + strings.ReplaceAll(columns, ",", "_") + "_idx"
+		list = append(list, "CREATE INDEX "+quoted(name)+" ON "+quoted(t.name)+" ("+quoted(columns)+")")
 	}
 	return list
-}
-
-// postgres is the statement that makes the table: names are quoted, a key of
-// several columns is the constraint TABLE_pk.
-func (t table) postgres() string {
-	types := map[string]string{"": "text", "int": "integer", "int64": "bigint", "auto": "SERIAL"}
-	var lines []string
-	for column := range strings.SplitSeq(t.columns, ", ") {
-		name, kind, _ := strings.Cut(column, " ")
-		line := `    "` + name + `" ` + types[kind]
-		if name == t.key {
-			line += " PRIMARY KEY"
-		}
-		lines = append(lines, line)
-	}
-	if strings.Contains(t.key, ",") {
-		key := `"` + strings.ReplaceAll(t.key, ",", `","`) + `"`
-		lines = append(lines, `    CONSTRAINT "`+t.name+`_pk" PRIMARY KEY (`+key+")")
-	}
-	return `CREATE TABLE "` + t.name + "\" (\n" + strings.Join(lines, ",\n") + "\n)"
 }

@@ -18,7 +18,7 @@ import (
 // database meanwhile.
 func Backup(ctx context.Context, e *Environment, dir string, now time.Time) (path string, err error) {
 	if e.DB.Kind() != schema.KindSQLite {
-		return "", fmt.Errorf("a database of the kind %s is not copied by this program", e.DB.Kind())
+		return "", fmt.Errorf("no copy is made of a database of the kind %s: make one with its own tools", e.DB.Kind())
 	}
 	version, err := e.DB.Version(ctx)
 	if err != nil {

@@ -76,6 +76,9 @@ func runApache(s *Site) (launch, error) {
 	if s.Options.TLSCert != "" {
 		loaded = append(loaded, "ssl")
 	}
+	if s.Options.XSendfile {
+		loaded = append(loaded, "xsendfile")
+	}
 	for _, m := range loaded {
 		file := modules + "/mod_" + m + ".so"
 		if _, err := os.Stat(file); err != nil {

@@ -104,41 +104,6 @@ func sum(s string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// TestLighttpdSendfile lets lighttpd send a file of an environment, and no other.
-func TestLighttpdSendfile(t *testing.T) {
-	for _, way := range []string{"fastcgi", "scgi"} {
-		t.Run(way, func(t *testing.T) {
-			b := newBench(t)
-			own := filepath.Join(b.parent, "one", "files", "attachments", "wiki", "ab", "abc.txt")
-			if err := os.MkdirAll(filepath.Dir(own), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(own, []byte("attached"), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			b.write(t, "elsewhere", "secret")
-			letIn(t, b.dir)
-			o := b.options(t)
-			b.echoing(t, &o)
-			o.Server, o.Way, o.XSendfile, o.Mounts = "lighttpd", way, true, []deploy.Mount{{Path: "/", Parent: b.parent}}
-			tame(t, &o)
-			s := b.start(t, o, true)
-			ask := func(file string) (int, string) {
-				code, body, _ := s.get("/one/x?by=X-Sendfile&send=" + escaped(escaped(file)))
-				return code, body
-			}
-			if code, body := ask(own); code != 200 || body != "attached" {
-				t.Errorf("an attachment: status %d, %q", code, head(body))
-			}
-			for _, bad := range []string{filepath.Join(b.dir, "elsewhere"), "/etc/passwd", b.parent + "/../../../../../../../etc/passwd"} {
-				if code, body := ask(bad); strings.Contains(body, "secret") || strings.Contains(body, "root:") {
-					t.Errorf("%s: status %d, %q", bad, code, head(body))
-				}
-			}
-		})
-	}
-}
-
 // TestTwoApacheSites has two plans in one Apache: neither hears of the other's settings.
 func TestTwoApacheSites(t *testing.T) {
 	b := newBench(t)

@@ -244,47 +244,64 @@ func TestUserHeader(t *testing.T) {
 // TestSendfile lets projhost name files for the web server to send: of the
 // environments' own, and no others.
 func TestSendfile(t *testing.T) {
-	for _, c := range []struct{ server, way, header string }{
-		{"nginx", "fastcgi", "X-Accel-Redirect"}, {"nginx", "http", "X-Accel-Redirect"},
-		{"caddy", "fastcgi", "X-Sendfile"}, {"caddy", "http", "X-Sendfile"},
+	for _, c := range []struct {
+		server, way, header string
+		patterns            bool // it knows which files of an environment may be sent
+	}{
+		{"nginx", "fastcgi", "X-Accel-Redirect", true}, {"nginx", "http", "X-Accel-Redirect", true},
+		{"caddy", "fastcgi", "X-Sendfile", true}, {"caddy", "http", "X-Sendfile", true},
+		{"apache", "proxy_fcgi", "X-Sendfile", false}, {"apache", "proxy_http", "X-Sendfile", false},
+		{"lighttpd", "fastcgi", "X-Sendfile", false}, {"lighttpd", "scgi", "X-Sendfile", false}, {"lighttpd", "http", "X-Sendfile", false},
 	} {
 		t.Run(c.server+" "+c.way, func(t *testing.T) {
 			b := newBench(t)
 			// A path is a URL there, so what means something in one is not for names.
 			b.parent = filepath.Join(b.work, "it's a $dir; #1 (проект)")
 			own := filepath.Join(b.parent, "one", "files", "attachments", "wiki", "ab", "abc.txt")
-			for name, text := range map[string]string{own: "attached", filepath.Join(b.parent, "one", "conf", "trac.ini"): "secret", filepath.Join(b.parent, "one", "htdocs", ".hid"): "secret"} {
-				if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
+			inner := []string{filepath.Join(b.parent, "one", "conf", "trac.ini"), filepath.Join(b.parent, "one", "htdocs", ".hid")}
+			outer := []string{filepath.Join(b.work, "htdocs", "x"), b.parent + "2/one/htdocs/x", filepath.Join(b.dir, "elsewhere")}
+			texts := map[string]string{own: "attached"}
+			for _, name := range append(inner, outer...) {
+				texts[name] = "secret"
+			}
+			for name, text := range texts {
+				if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+				if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
+			letIn(t, b.work)
 			o := b.options(t)
 			b.echoing(t, &o)
+			letIn(t, b.dir)
+			if err := os.Chmod(o.Program, 0o755); err != nil {
+				t.Fatal(err)
+			}
 			o.Server, o.Way, o.XSendfile, o.Mounts = c.server, c.way, true, []deploy.Mount{{Path: "/", Parent: b.parent}}
+			tame(t, &o)
 			s := b.start(t, o, true)
-			// X-Accel-Redirect is a URL, X-Sendfile a path.
-			spell := escaped
-			if c.header == "X-Sendfile" {
-				spell = func(s string) string { return s }
+			ask := func(file string) (int, string, http.Header) {
+				if c.header == "X-Accel-Redirect" { // that is a URL
+					file = escaped(file)
+				}
+				return s.get("/one/x?by=" + c.header + "&send=" + escaped(file))
 			}
-			name := escaped(own)
-			b.write(t, "site.pem", "secret")
-			if code, body, _ := s.get("/one/x?by=" + c.header + "&send=" + url.QueryEscape(spell(own))); code != 200 || body != "attached" {
-				t.Errorf("an attachment: status %d, %q", code, head(body))
+			if code, body, h := ask(own); code != 200 || body != "attached" || h.Get(c.header) != "" {
+				t.Errorf("an attachment: status %d, %q, %v", code, head(body), h)
 			}
-			for _, bad := range []string{
-				b.parent + "/one/conf/trac.ini", b.parent + "/one/htdocs/../conf/trac.ini", b.parent + "/one/htdocs/.hid",
-				"/etc/passwd", b.parent + "/one/files/../../../../../../../../etc/passwd", o.Dir + "/site.pem",
-			} {
-				code, body, _ := s.get("/one/x?by=" + c.header + "&send=" + url.QueryEscape(spell(bad)))
-				if strings.Contains(body, "secret") || strings.Contains(body, "root:") {
-					t.Errorf("%s: status %d, %q", bad, code, head(body))
+			bad := append(outer, "/etc/passwd", b.parent+"/one/files/../../../../../../../../etc/passwd", b.parent+"/../htdocs/x")
+			if c.patterns {
+				bad = append(append(bad, inner...), b.parent+"/one/htdocs/../conf/trac.ini")
+			}
+			for _, name := range bad {
+				code, body, h := ask(name)
+				if strings.Contains(body, "secret") || strings.Contains(body, "root:") || h.Get(c.header) != "" {
+					t.Errorf("%s: status %d, %q, %v", name, code, head(body), h)
 				}
 			}
-			if code, body, _ := s.get(name); code != 404 && !strings.Contains(body, `"Path"`) || strings.Contains(body, "attached") {
+			if code, body, _ := s.get(escaped(own)); code != 404 && !strings.Contains(body, `"Path"`) || strings.Contains(body, "attached") {
 				t.Errorf("asked for by a visitor: status %d, %q", code, head(body))
 			}
 		})

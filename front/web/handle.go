@@ -28,12 +28,19 @@ func (s *serving) handle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if own.Body != nil && own.Body != http.NoBody {
-		b := &body{ReadCloser: http.MaxBytesReader(w, own.Body, s.MaxBody), rc: http.NewResponseController(w), wait: s.BodyTimeout}
+		b := &body{ReadCloser: http.MaxBytesReader(w, own.Body, s.MaxBody), rc: http.NewResponseController(w), wait: s.BodyTimeout, stream: r.ProtoMajor == 2}
 		own.Body = b
-		b.extend() // also for what the handler leaves unread
-		defer b.last()
+		if !b.stream { // of which nobody reads what the handler leaves unread
+			b.extend()
+			defer b.last()
+		}
 	}
-	s.guard(&response{ResponseWriter: w}, own)
+	answer := &response{ResponseWriter: w}
+	if r.ProtoMajor == 2 {
+		answer.wait = s.WriteTimeout
+		defer answer.extend() // for what is sent after the handler has ended
+	}
+	s.guard(answer, own)
 }
 
 // admit makes of a request, one of active, what handlers are given, or returns
@@ -75,10 +82,13 @@ func (s *serving) guard(w *response, r *http.Request) {
 	s.Handler.ServeHTTP(w, r)
 }
 
-// response notes whether an answer has begun.
+// response notes whether an answer has begun. On a stream of HTTP/2 it bounds the
+// wait for the client to make room: the connection, which conn bounds, may be fine
+// while a stream is not read.
 type response struct {
 	http.ResponseWriter
 	begun bool
+	wait  time.Duration // of one piece of a stream; 0 on a connection of HTTP/1
 }
 
 var (
@@ -94,19 +104,45 @@ func (w *response) WriteHeader(code int) {
 
 func (w *response) Write(p []byte) (int, error) {
 	w.begun = true
-	return w.ResponseWriter.Write(p)
+	if w.wait == 0 {
+		return w.ResponseWriter.Write(p)
+	}
+	defer w.relax()
+	return inPieces(p, func(piece []byte) (int, error) {
+		w.extend()
+		return w.ResponseWriter.Write(piece)
+	})
+}
+
+// extend begins a new wait, relax ends it: the deadline of a stream would strike
+// between two writes, too.
+func (w *response) extend() { w.deadline(time.Now().Add(w.wait)) }
+func (w *response) relax()  { w.deadline(time.Time{}) }
+
+func (w *response) deadline(t time.Time) {
+	if w.wait > 0 {
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t) // streams have deadlines
+	}
 }
 
 // ReadFrom lets net/http copy a file as it does best.
 func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	w.begun = true
+	if w.wait > 0 {
+		return io.Copy(struct{ io.Writer }{w}, r)
+	}
 	return io.Copy(w.ResponseWriter, r)
 }
 
 // Flush sends what has been written.
-func (w *response) Flush() {
+func (w *response) Flush() { _ = w.FlushError() } // the connection's end shows elsewhere
+
+// FlushError is Flush for http.ResponseController.
+func (w *response) FlushError() error {
 	w.begun = true
-	_ = http.NewResponseController(w.ResponseWriter).Flush() // the connection's end shows elsewhere
+	w.extend()
+	defer w.relax()
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // Unwrap is for http.ResponseController.
@@ -117,9 +153,10 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // and would take a time-out for that.
 type body struct {
 	io.ReadCloser
-	rc    *http.ResponseController
-	wait  time.Duration
-	ended bool
+	rc     *http.ResponseController
+	wait   time.Duration
+	stream bool // of HTTP/2, whose deadline would strike between two reads, too, and for good
+	ended  bool
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -129,6 +166,8 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) && !b.ended {
 		b.ended = true
+	}
+	if b.ended || b.stream {
 		b.deadline(time.Time{})
 	}
 	return n, err

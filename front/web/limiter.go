@@ -126,10 +126,26 @@ type conn struct {
 // Write bounds itself: http.Server.WriteTimeout would bound a whole answer,
 // however long it is and however well it goes on.
 func (c *conn) Write(p []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.l.write)); err != nil {
-		return 0, err
+	return inPieces(p, func(piece []byte) (int, error) {
+		if err := c.SetWriteDeadline(time.Now().Add(c.l.write)); err != nil {
+			return 0, err
+		}
+		return c.Conn.Write(piece)
+	})
+}
+
+// pieceLen is what is written at once, in bytes: a deadline for more of it would
+// be one for a whole page, which a handler writes at once.
+const pieceLen = 64 << 10
+
+// inPieces writes p, piece by piece; an empty p is one.
+func inPieces(p []byte, write func([]byte) (int, error)) (n int, err error) {
+	for {
+		m, err := write(p[n:min(len(p), n+pieceLen)])
+		if n += m; err != nil || n == len(p) {
+			return n, err
+		}
 	}
-	return c.Conn.Write(p)
 }
 
 func (c *conn) Close() error {

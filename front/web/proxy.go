@@ -71,7 +71,7 @@ func (c *proxied) head() {
 		_ = c.SetReadDeadline(time.Now().Add(c.wait)) // Read tells of a closed connection
 		from, err := readProxyHead(c.in)
 		if err != nil {
-			c.err = fmt.Errorf("PROXY protocol: %w", err)
+			c.err = fmt.Errorf(proxyError+": %w", err)
 			c.warn(c.err)
 			_ = c.Close() // nobody who matters is told
 			return
@@ -109,13 +109,19 @@ func (c *proxied) CloseWrite() error {
 	return nil
 }
 
+// proxyError is how errors about the head begin.
+const proxyError = "PROXY protocol"
+
+// errNothing is of a connection that ended before its first byte.
+var errNothing = errors.New("nothing came")
+
 // readProxyHead returns the address a connection comes from; the zero value if
 // the proxy speaks for itself or does not know.
 func readProxyHead(in *bufio.Reader) (netip.AddrPort, error) {
 	first, err := in.Peek(1)
 	switch {
 	case err != nil:
-		return netip.AddrPort{}, err
+		return netip.AddrPort{}, fmt.Errorf("%w: %w", errNothing, err)
 	case first[0] == 'P':
 		return readProxyLine(in)
 	}

@@ -65,7 +65,7 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    s.MaxHeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnState:         conns.state,
-		ErrorLog:          slog.NewLogLogger(s.Log.With("listener", s.Listener.Name).Handler(), slog.LevelWarn),
+		ErrorLog:          newErrorLog(s.Log.With("listener", s.Listener.Name)),
 	}
 	failed := make(chan error, 1)
 	go func() {
@@ -94,10 +94,14 @@ const maxStreams = 100
 
 // allowed tells whether a peer may connect.
 func (s *serving) allowed(a net.Addr) bool {
-	if s.Allowed(a) && (s.Proxy == nil || s.Proxy.believes(a)) {
-		return true
+	why := "web: peer is not allowed"
+	if s.Allowed(a) {
+		if s.Proxy == nil || s.Proxy.believes(a) {
+			return true
+		}
+		why = "web: peer is not trusted to say whose its connections are: if it is a proxy, trust= must name it"
 	}
-	s.Log.Warn("web: peer is not allowed", "listener", s.Listener.Name, "peer", a.String())
+	s.Log.Warn(why, "listener", s.Listener.Name, "peer", a.String())
 	return false
 }
 
@@ -109,7 +113,11 @@ func (s *serving) wrapper() func(net.Conn) net.Conn {
 	return func(c net.Conn) net.Conn {
 		peer := c.RemoteAddr().String()
 		return newProxied(c, s.HeaderTimeout, func(err error) {
-			s.Log.Warn("web: connection refused", "listener", s.Listener.Name, "peer", peer, "error", err)
+			level := slog.LevelWarn
+			if errors.Is(err, errNothing) {
+				level = slog.LevelDebug
+			}
+			s.Log.Log(context.Background(), level, "web: connection refused", "listener", s.Listener.Name, "peer", peer, "error", err)
 		})
 	}
 }

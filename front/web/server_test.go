@@ -2,7 +2,6 @@ package web_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"projhost/front/gateway"
 	"projhost/front/web"
 	"projhost/front/wire"
+	"projhost/front/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,27 +28,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fixture struct {
 	tb   testing.TB
 	addr string
-	log  *lockedBuffer
+	log  *wiretest.Log
 	stop context.CancelFunc
 	done chan struct{}
 	err  error // of Serve, after done
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // serve runs srv until the test ends or it is stopped.
@@ -64,7 +46,7 @@ func serve(tb testing.TB, cfg wire.Config) *fixture {
 
 func serveOn(tb testing.TB, srv web.Server, l net.Listener) *fixture {
 	tb.Helper()
-	f := &fixture{tb: tb, addr: l.Addr().String(), log: &lockedBuffer{}, done: make(chan struct{})}
+	f := &fixture{tb: tb, addr: l.Addr().String(), log: &wiretest.Log{}, done: make(chan struct{})}
 	if srv.Log == nil {
 		srv.Log = slog.New(slog.NewTextHandler(f.log, nil))
 	}

@@ -40,19 +40,23 @@ func floors() map[string]floor {
 		"front/cgi":           {"CGI: one request of the process", []string{"front/gateway", "front/wire"}},
 		"front/uwsgi":         {"uwsgi: how its bytes look", []string{"front/gateway", "front/wire"}},
 		"db":                  {"open databases, transactions", []string{"internal/fault", "db/schema"}},
+		"db/pgtest":           {"PostgreSQL servers for tests", nil},
 		"envs":                {"which environment; open, count, evict", []string{"db", "db/schema", "envs/defaults", "envs/tracini", "internal/fault", "internal/stamp"}},
 		"access/auth":         {"who asks; reads REMOTE_USER", []string{"envs", "db", "front/gateway", "internal/fault"}},
 		"access/ht":           {"sign in by htpasswd and htdigest files", []string{"front/gateway", "internal/stamp"}},
-		"access/perm":         {"what they may do", []string{"access/auth", "envs", "db", "internal/fault"}},
+		"access/perm":         {"what they may do", []string{"access/auth", "envs", "envs/tracini", "db", "internal/fault"}},
+		"access/session":      {"what is remembered of a visitor", []string{"envs", "db", "internal/fault"}},
 		"project":             {"the contract between host and module", []string{"access/auth", "access/perm", "envs", "envs/tracini", "templates", "markup", "internal/href", "internal/locale", "internal/fault"}},
 		"project/account":     {"module: signing in and out", []string{"project", "access/auth", "db", "envs", "templates", "templates/account"}},
 		"project/chrome":      {"module: static files", []string{"project", "templates", "markup", "internal/fault"}},
-		"project/wiki":        {"module: wiki", []string{"project", "access/perm", "envs", "db", "templates", "templates/wiki", "markup", "internal/href", "internal/fault"}},
+		"project/attachment":  {"files attached to pages, tickets and milestones", []string{"access/perm", "envs", "db", "internal/fault"}},
+		"project/ticket":      {"tickets, and what they can be assigned to", []string{"project/attachment", "access/perm", "envs", "db", "internal/fault"}},
+		"project/wiki":        {"module: wiki", []string{"project", "project/attachment", "access/perm", "envs", "db", "templates", "templates/wiki", "markup", "internal/href", "internal/fault"}},
 		"doctor":              {"what is wrong between a web server and the program", []string{"front/gateway"}},
 		"dispatch":            {"the request's way", []string{"front/gateway", "doctor", "envs", "envs/tracini", "project", "templates", "internal/fault", "internal/href", "internal/locale", "internal/stamp"}},
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
-		"testenvs":            {"environments for tests", []string{"envs", "project", "dispatch", "front/gateway"}},
+		"testenvs":            {"environments for tests", []string{"db", "envs", "project", "dispatch", "front/gateway"}},
 		"admin":               {"trac-admin's commands on one environment", []string{"access/...", "envs/...", "db/...", "project/...", "internal/..."}},
 		"cmd/projhost":        {"parse, wire, run", []string{"admin", "front/...", "deploy/...", "doctor", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life"}},
 		"life":                {"the process: signals, service manager, log and pid files, hand-over", []string{"front"}},
@@ -99,9 +103,10 @@ func TestImportsGoDown(t *testing.T) {
 func TestOutsideImports(t *testing.T) {
 	only := map[string][]string{
 		"github.com/go-chi/chi":        {"dispatch"},
-		"gopkg.in/ini.v1":              {"envs/tracini"},
+		"gopkg.in/ini.v1":              {"envs/tracini", "cmd/projhost"},
 		"modernc.org/sqlite":           {"db"},
 		"modernc.org/libc":             {"db"},
+		"github.com/jackc/pgx/v5":      {"db"},
 		"database/sql":                 {"db"},
 		"github.com/a-h/templ":         {"templates/...", "project/..."},
 		"github.com/spf13/cobra":       {"cmd/projhost"},
@@ -134,10 +139,12 @@ func TestOutsideImports(t *testing.T) {
 	}
 }
 
-func TestTestenvsOnlyInTests(t *testing.T) {
+func TestTestPackagesOnlyInTests(t *testing.T) {
 	for _, f := range program(tree(t)) {
-		if slices.Contains(f.imports(), module+"/testenvs") {
-			t.Errorf("%s imports testenvs outside a test", f.path)
+		for _, pkg := range []string{"/testenvs", "/db/pgtest", "/front/wire/wiretest"} {
+			if slices.Contains(f.imports(), module+pkg) {
+				t.Errorf("%s imports %s outside a test", f.path, pkg)
+			}
 		}
 	}
 }

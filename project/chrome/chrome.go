@@ -57,7 +57,13 @@ func common(r *project.Request) (project.Reply, error) {
 }
 
 // site answers with a file of the environment's htdocs directory.
-func site(r *project.Request) (project.Reply, error) { return fileBelow(r, r.Env.Path("htdocs")) }
+func site(r *project.Request) (project.Reply, error) {
+	f, err := fileBelow(r, r.Env.Path("htdocs"))
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
 
 // shared answers with a file of the directory several projects share.
 func shared(r *project.Request) (project.Reply, error) {
@@ -65,30 +71,35 @@ func shared(r *project.Request) (project.Reply, error) {
 	if dir == "" {
 		return nil, missing(r, nil)
 	}
-	return fileBelow(r, dir)
+	f, err := fileBelow(r, dir)
+	if err != nil {
+		return nil, err
+	}
+	f.Path = "" // web servers are told of the environments alone
+	return f, nil
 }
 
 // fileBelow opens a file inside dir. The directory is opened as a root that
 // neither ".." nor a symbolic link can leave; Trac compared prefixes of path
 // names, by which a sibling directory could be read.
-func fileBelow(r *project.Request, dir string) (project.Reply, error) {
+func fileBelow(r *project.Request, dir string) (project.File, error) {
 	name := r.Wildcard()
 	if !fs.ValidPath(name) || hidden(name) {
-		return nil, missing(r, fmt.Errorf("%q is not a path of a static file", name))
+		return project.File{}, missing(r, fmt.Errorf("%q is not a path of a static file", name))
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, missing(r, err)
+		return project.File{}, missing(r, err)
 	}
 	defer func() { _ = root.Close() }()
 	// O_NONBLOCK: a named pipe in there must not hold the request.
 	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, missing(r, err)
+		return project.File{}, missing(r, err)
 	}
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return nil, missing(r, errors.Join(err, f.Close()))
+		return project.File{}, missing(r, errors.Join(err, f.Close()))
 	}
 	return project.File{Name: path.Base(name), Path: filepath.Join(dir, filepath.FromSlash(name)), Content: f, ModTime: info.ModTime(), Size: info.Size()}, nil
 }

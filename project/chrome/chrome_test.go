@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,31 +123,62 @@ func TestXSendfile(t *testing.T) {
 	for name, tt := range map[string]struct {
 		options map[string]string
 		header  string // with the path in it; "" for none
+		name    string // the file's in it
 	}{
-		"off":              {nil, ""},
-		"on":               {map[string]string{"use_xsendfile": "true"}, "X-Sendfile"},
-		"nginx":            {map[string]string{"use_xsendfile": "true", "xsendfile_header": "X-Accel-Redirect"}, "X-Accel-Redirect"},
-		"no such header":   {map[string]string{"use_xsendfile": "true", "xsendfile_header": "Set-Cookie"}, ""},
-		"no header at all": {map[string]string{"use_xsendfile": "true", "xsendfile_header": "a: b"}, ""},
+		"off":              {nil, "", ""},
+		"nginx":            {map[string]string{"use_xsendfile": "true", "xsendfile_header": "X-Accel-Redirect"}, "X-Accel-Redirect", "a%20b%25.txt"},
+		"lighttpd":         {map[string]string{"use_xsendfile": "true", "xsendfile_header": "X-Lighttpd-Send-File"}, "X-Lighttpd-Send-File", "a%20b%25.txt"},
+		"no such header":   {map[string]string{"use_xsendfile": "true", "xsendfile_header": "Set-Cookie"}, "", ""},
+		"no header at all": {map[string]string{"use_xsendfile": "true", "xsendfile_header": "a: b"}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := testenvs.NewHost(t, nil, []project.Module{chrome.Module{}})
 			dir := testenvs.Make(t, h.Parent, "one", map[string]map[string]string{"trac": tt.options})
 			must(t, os.WriteFile(filepath.Join(dir, "htdocs", "a b%.txt"), []byte("0123456789"), 0o644))
 			w := h.Get("/one/chrome/site/a%20b%25.txt")
-			for _, known := range []string{"X-Sendfile", "X-Accel-Redirect", "Set-Cookie"} {
+			for _, known := range []string{"X-Sendfile", "X-Accel-Redirect", "X-Lighttpd-Send-File", "Set-Cookie"} {
 				want := ""
 				if known == tt.header {
-					want = dir + "/htdocs/a%20b%25.txt"
+					want = dir + "/htdocs/" + tt.name
 				}
 				if got := w.Header().Get(known); got != want {
 					t.Errorf("%s: %q, want %q", known, got, want)
 				}
 			}
-			if w.Code != 200 || (w.Body.String() == "0123456789") != (tt.header == "") {
-				t.Errorf("status %d, %q", w.Code, w.Body)
+			if w.Code != 200 || (w.Body.String() == "0123456789") != (tt.header == "") || w.Header().Get("Cache-Control") != "no-cache" {
+				t.Errorf("status %d, %q, %v", w.Code, w.Body, w.Header())
 			}
 		})
+	}
+}
+
+// TestXSendfileOfTheEnvironmentAlone: what several projects share is in a
+// directory that web servers are not told of.
+func TestXSendfileOfTheEnvironmentAlone(t *testing.T) {
+	h := testenvs.NewHost(t, nil, []project.Module{chrome.Module{}})
+	shared := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(shared, "s.txt"), []byte("shared"), 0o644))
+	testenvs.Make(t, h.Parent, "one", map[string]map[string]string{"trac": {"use_xsendfile": "true"}, "inherit": {"htdocs_dir": shared}})
+	if w := h.Get("/one/chrome/shared/s.txt"); w.Body.String() != "shared" || w.Header().Get("X-Sendfile") != "" {
+		t.Errorf("status %d, %q, %v", w.Code, w.Body, w.Header())
+	}
+}
+
+// TestXSendfileOfOddNames: a name that would not come out of the header as it was
+// is not put there.
+func TestXSendfileOfOddNames(t *testing.T) {
+	h := testenvs.NewHost(t, nil, []project.Module{chrome.Module{}})
+	dir := testenvs.Make(t, h.Parent, "one", map[string]map[string]string{"trac": {"use_xsendfile": "true"}})
+	must(t, os.WriteFile(filepath.Join(dir, "htdocs", "a +ü"), nil, 0o644))
+	if got := h.Get("/one/chrome/site/a%20+%C3%BC").Header().Get("X-Sendfile"); got != dir+"/htdocs/a +ü" {
+		t.Errorf("%q", got)
+	}
+	for _, name := range []string{"a ", "a%41"} {
+		must(t, os.WriteFile(filepath.Join(dir, "htdocs", name), []byte("0123456789"), 0o644))
+		w := h.Get("/one/chrome/site/" + url.PathEscape(name))
+		if w.Body.String() != "0123456789" || w.Header().Get("X-Sendfile") != "" {
+			t.Errorf("%q: status %d, %q, %v", name, w.Code, w.Body, w.Header())
+		}
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // takeReader hands out a connection to read with, an idle one if there is one
 // that is still good.
-func (d *DB) takeReader() (*conn, error) {
+func (d *lite) takeReader() (*conn, error) {
 	for {
 		d.mu.Lock()
 		n := len(d.idle)
@@ -29,7 +29,7 @@ func (d *DB) takeReader() (*conn, error) {
 }
 
 // giveReader ends a reading transaction and keeps its connection.
-func (d *DB) giveReader(tx *Tx) {
+func (d *lite) giveReader(tx *liteTx) {
 	c := tx.c
 	tx.c = nil
 	c.end()
@@ -44,7 +44,7 @@ func (d *DB) giveReader(tx *Tx) {
 }
 
 // takeWriter hands out the connection to write with; its place is the caller's.
-func (d *DB) takeWriter() (*conn, error) {
+func (d *lite) takeWriter() (*conn, error) {
 	if d.target.path == memory {
 		return d.takeReader()
 	}
@@ -60,7 +60,7 @@ func (d *DB) takeWriter() (*conn, error) {
 
 // giveWriter ends a writing transaction, undoing it unless it is committed,
 // and keeps its connection.
-func (d *DB) giveWriter(tx *Tx) {
+func (d *lite) giveWriter(tx *liteTx) {
 	if d.target.path == memory {
 		c := tx.c
 		c.end()
@@ -83,7 +83,7 @@ func (d *DB) giveWriter(tx *Tx) {
 }
 
 // discard closes a reader's connection.
-func (d *DB) discard(c *conn) {
+func (d *lite) discard(c *conn) {
 	_ = c.close()
 	if c.mode == immutable {
 		d.mu.Lock()
@@ -95,7 +95,7 @@ func (d *DB) discard(c *conn) {
 // dropUnfit closes the connections that were opened while it was unknown
 // whether the database may be written. One that reads a file without WAL is as
 // good as any.
-func (d *DB) dropUnfit() {
+func (d *lite) dropUnfit() {
 	d.mu.Lock()
 	idle := d.idle
 	d.idle = nil
@@ -120,7 +120,7 @@ func (d *DB) dropUnfit() {
 //   - where that is not allowed, or not possible, the WAL file that is there is
 //     read. If there is none, nobody writes at this moment, and making one would
 //     alter things: the file is read as one that cannot change, and watched.
-func (d *DB) openReader() (*conn, error) {
+func (d *lite) openReader() (*conn, error) {
 	path := d.target.path
 	if path == memory {
 		return openConn(path, inMemory)
@@ -158,7 +158,7 @@ func (d *DB) openReader() (*conn, error) {
 
 // lockless says whether connections without locks are open still. To close one
 // drops the locks of others that were opened meanwhile.
-func (d *DB) lockless() bool {
+func (d *lite) lockless() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.immutable > 0
@@ -167,7 +167,7 @@ func (d *DB) lockless() bool {
 // openImmutable opens the file without locks. The connection is used only
 // while the file stays as it is; what was read meanwhile is not trusted if it
 // does not.
-func (d *DB) openImmutable() (*conn, error) {
+func (d *lite) openImmutable() (*conn, error) {
 	seen, err := look(d.target.path)
 	if err != nil {
 		return nil, &problem{is: ErrCannotOpen, err: err}
@@ -184,7 +184,7 @@ func (d *DB) openImmutable() (*conn, error) {
 }
 
 // unchanged fails with ErrBusy if c takes no locks and its file has changed.
-func (d *DB) unchanged(c *conn) error {
+func (d *lite) unchanged(c *conn) error {
 	if c.mode != immutable {
 		return nil
 	}
@@ -212,7 +212,7 @@ func look(path string) (sight, error) {
 
 // recoverer opens a connection that undoes, at its first query, what a crash
 // left, but does not write otherwise.
-func (d *DB) recoverer() (*conn, error) {
+func (d *lite) recoverer() (*conn, error) {
 	if !d.mayWrite.Load() {
 		return nil, &problem{is: ErrRecovery}
 	}
@@ -221,7 +221,7 @@ func (d *DB) recoverer() (*conn, error) {
 
 // openWriter opens the connection to write with, and sets what the connection
 // string asks for.
-func (d *DB) openWriter() (*conn, error) {
+func (d *lite) openWriter() (*conn, error) {
 	c, err := openConn(d.target.path, readWrite)
 	if err != nil {
 		return nil, err
@@ -245,7 +245,7 @@ func (d *DB) openWriter() (*conn, error) {
 
 // setJournalMode changes the journal mode. A file that others are using keeps
 // the one it has, which is safe, so that is only reported.
-func (d *DB) setJournalMode(c *conn) {
+func (d *lite) setJournalMode(c *conn) {
 	var got string
 	err := c.query("PRAGMA journal_mode = "+d.target.journalMode, func(r Row) { got = r.Text(0) })
 	if err != nil || !strings.EqualFold(got, d.target.journalMode) {
@@ -255,7 +255,7 @@ func (d *DB) setJournalMode(c *conn) {
 
 // peek reads the version of tables that a crash left in mid-change, as they
 // are, without locks: nobody writes, or it would not look like a crash.
-func (d *DB) peek(ctx context.Context) (int, error) {
+func (d *lite) peek(ctx context.Context) (int, error) {
 	c, err := openConn(d.target.path, immutable)
 	if err != nil {
 		return 0, err
@@ -263,5 +263,5 @@ func (d *DB) peek(ctx context.Context) (int, error) {
 	defer func() { _ = c.close() }()
 	c.begin(ctx)
 	defer c.end()
-	return readVersion(&Tx{db: d, c: c, ctx: ctx})
+	return readVersion(&Tx{run: &liteTx{db: d, c: c, ctx: ctx}})
 }

@@ -1,4 +1,4 @@
-package e2e_test
+package testenvs
 
 import (
 	"crypto/ecdsa"
@@ -9,17 +9,18 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 )
 
-// certificate makes one for the loopback and returns a file with it and its key.
-func certificate(t *testing.T, dir string) string {
-	t.Helper()
+// Certificate makes one for the loopback and returns a file with it and its key.
+func Certificate(tb testing.TB, dir string) string {
+	tb.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
@@ -29,14 +30,16 @@ func certificate(t *testing.T, dir string) string {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	raw, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	path := filepath.Join(dir, "cert.pem")
-	write(t, path, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))+
-		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})))
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})...)
+	if err := os.WriteFile(path, text, 0o644); err != nil { // some web servers read it as another user
+		tb.Fatal(err)
+	}
 	return path
 }

@@ -1,0 +1,619 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// What the zero values of BudgetOptions mean.
+const (
+	DefaultConnections = 20
+	DefaultConnWait    = 5 * time.Second
+	DefaultConnIdle    = 2 * time.Minute
+	DefaultConnLife    = 15 * time.Minute
+)
+
+// BudgetOptions bound the connections to database servers.
+type BudgetOptions struct {
+	Connections int           // open at a time, on all servers together
+	Wait        time.Duration // for one to come free
+	Idle        time.Duration // without use, before one is closed
+	Life        time.Duration // after which one is replaced, so that the server's process gives its memory back
+	Log         *slog.Logger  // nil is none
+
+	// Pooler says that servers are reached by way of a pooler in transaction mode,
+	// such as PgBouncer. A statement is not cancelled then, for a cancellation may
+	// meet another client's, but the server is told how long it may take.
+	Pooler bool
+}
+
+// Budget is the one bound above all connections to database servers. Databases
+// on one server, of one user, share a few pools, each database always the same
+// one: a server's process keeps some 80 KiB for every schema it has touched, so
+// that it pays to let it see few. A pool may grow while others do not need their
+// share. Who waits gets, in the order of asking, a connection of the pool that is
+// given back, or the place of another pool's that can do without. Close it when all its databases are closed.
+type Budget struct {
+	options BudgetOptions
+
+	mu      sync.Mutex
+	open    int // connections, and those being opened
+	servers map[string]*server
+	waiting []*waiter // first come, first
+	closed  bool
+	stop    chan struct{}
+	reaper  sync.WaitGroup
+}
+
+// NewBudget makes a budget.
+func NewBudget(o BudgetOptions) *Budget {
+	if o.Connections <= 0 {
+		o.Connections = DefaultConnections
+	}
+	for _, d := range []struct {
+		have     *time.Duration
+		standard time.Duration
+	}{{&o.Wait, DefaultConnWait}, {&o.Idle, DefaultConnIdle}, {&o.Life, DefaultConnLife}} {
+		if *d.have <= 0 {
+			*d.have = d.standard
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Budget{options: o, servers: map[string]*server{}, stop: make(chan struct{})}
+	b.reaper.Go(b.reap)
+	return b
+}
+
+// Close closes all connections.
+func (b *Budget) Close() {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return
+	}
+	b.closed = true
+	close(b.stop)
+	var all []*session
+	for _, s := range b.servers {
+		for _, p := range s.pools {
+			all = append(all, p.takeIdle()...)
+		}
+	}
+	b.mu.Unlock()
+	b.bury(all)
+	b.reaper.Wait()
+}
+
+// BudgetState is what a budget looks like at a moment.
+type BudgetState struct {
+	Limit, Open, Idle, Waiting int
+}
+
+// State tells how much of the budget is used.
+func (b *Budget) State() BudgetState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	st := BudgetState{Limit: b.options.Connections, Open: b.open, Waiting: len(b.waiting)}
+	for _, s := range b.servers {
+		for _, p := range s.pools {
+			st.Idle += len(p.idle)
+		}
+	}
+	return st
+}
+
+// server is a database of a server, as one user sees it.
+type server struct {
+	name  string // for the log
+	users int    // open databases
+	pools []*pool
+	dial  func(context.Context) (link, error)
+
+	// After a failed connection none is tried for a while, see down.
+	until   time.Time
+	pause   time.Duration
+	failure error
+}
+
+// poolsOfServer is how many pools a server has, if the budget is not too small.
+const poolsOfServer = 8
+
+// pool are connections that some of a server's databases share; those of a
+// database whose connections do not outlive a request have one of their own.
+type pool struct {
+	server *server
+	open   int        // connections, and those being opened
+	idle   []*session // the last used one last
+	gone   bool       // no database is left that uses it
+}
+
+// takeIdle empties the pool's idle list and forgets its sessions.
+func (p *pool) takeIdle() []*session {
+	all := p.idle
+	p.idle = nil
+	p.open -= len(all)
+	return all
+}
+
+// waiter is somebody who waits for a connection.
+type waiter struct {
+	pool  *pool
+	since time.Time
+	got   chan *session // nil: the place for a new one
+}
+
+// join notes that a database of a server is open, and returns its pool.
+func (b *Budget) join(key, name, schema string, own bool, dial func(context.Context) (link, error)) *pool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.servers[key]
+	if s == nil {
+		s = &server{name: name, dial: dial}
+		for range max(1, min(poolsOfServer, b.options.Connections/2)) {
+			s.pools = append(s.pools, &pool{server: s})
+		}
+		b.servers[key] = s
+	}
+	s.users++
+	if own {
+		p := &pool{server: s}
+		s.pools = append(s.pools, p)
+		return p
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(schema))
+	shared := max(1, min(poolsOfServer, b.options.Connections/2))
+	return s.pools[int(h.Sum32()%uint32(shared))]
+}
+
+// leave undoes join.
+func (b *Budget) leave(key string, p *pool, own bool) {
+	b.mu.Lock()
+	s := p.server
+	s.users--
+	var left []*session
+	if own {
+		p.gone = true
+		left = p.takeIdle()
+		s.pools = slices.DeleteFunc(s.pools, func(q *pool) bool { return q == p })
+	}
+	if s.users == 0 {
+		for _, q := range s.pools {
+			q.gone = true
+			left = append(left, q.takeIdle()...)
+		}
+		delete(b.servers, key)
+	}
+	b.mu.Unlock()
+	b.bury(left)
+}
+
+// bury closes connections that are in no pool any more, and then hands out their
+// places: the server must never see more than are allowed.
+func (b *Budget) bury(all []*session) {
+	if len(all) == 0 {
+		return
+	}
+	for _, s := range all {
+		s.hangUp()
+	}
+	b.mu.Lock()
+	b.freed(len(all))
+	b.mu.Unlock()
+}
+
+var (
+	errBudget = errors.New("all database connections are in use")
+	errShut   = errors.New("the host is ending")
+)
+
+// Connections move from one pool to another slowly, for each move costs a new
+// one, which is dearer than some hundred pages.
+const (
+	// spare is for how long a connection is idle that its pool can do without.
+	spare = time.Second
+	// patience is how long one waits before a pool above its share has to give a
+	// connection up.
+	patience = 50 * time.Millisecond
+	// hardship is how long who has none at all waits before any pool has to.
+	hardship = 250 * time.Millisecond
+)
+
+// acquire returns a connection of a pool: an idle one, which fresh says may be
+// dead, or a new one.
+func (b *Budget) acquire(ctx context.Context, p *pool) (s *session, fresh bool, err error) {
+	b.mu.Lock()
+	if err := b.refuses(p.server); err != nil {
+		b.mu.Unlock()
+		return nil, false, err
+	}
+	if s := b.takeFrom(p); s != nil {
+		b.mu.Unlock()
+		return s, false, nil
+	}
+	if b.open < b.options.Connections {
+		b.open++
+		p.open++
+		b.mu.Unlock()
+		s, err = b.connect(ctx, p)
+		return s, true, err
+	}
+	if victim := b.dispensable(p, time.Now()); victim != nil {
+		victim.pool.open--
+		p.open++
+		b.mu.Unlock()
+		victim.hangUp()
+		s, err = b.connect(ctx, p)
+		return s, true, err
+	}
+	w := &waiter{pool: p, since: time.Now(), got: make(chan *session, 1)}
+	b.waiting = append(b.waiting, w)
+	b.mu.Unlock()
+	return b.await(ctx, w)
+}
+
+// refuses tells why no connection can be had; the caller holds the lock.
+func (b *Budget) refuses(s *server) error {
+	switch {
+	case b.closed:
+		return &problem{is: ErrClosed, err: errShut}
+	case s.failure != nil && time.Now().Before(s.until):
+		return s.failure
+	}
+	return nil
+}
+
+// await waits until a connection, or the place for one, is given to w.
+func (b *Budget) await(ctx context.Context, w *waiter) (s *session, fresh bool, err error) {
+	end := time.NewTimer(b.options.Wait)
+	defer end.Stop()
+	turn := time.NewTicker(patience)
+	defer turn.Stop()
+	for {
+		select {
+		case s := <-w.got:
+			return b.given(ctx, w, s)
+		case <-turn.C: // somebody else's may be idle
+			b.mu.Lock()
+			victim := (*session)(nil)
+			if slices.Contains(b.waiting, w) {
+				victim = b.dispensable(w.pool, time.Now())
+			}
+			if victim != nil {
+				victim.pool.open--
+				b.drop(w)
+				w.pool.open++
+			}
+			b.mu.Unlock()
+			if victim != nil {
+				victim.hangUp()
+				return b.given(ctx, w, nil)
+			}
+			continue
+		case <-end.C:
+			err = &problem{is: ErrBusy, err: fmt.Errorf("%w (%d), and none came free in %s", errBudget, b.options.Connections, b.options.Wait)}
+		case <-ctx.Done():
+			err = ended(ctx, "waiting for a connection")
+		case <-b.stop:
+			err = &problem{is: ErrClosed, err: errShut}
+		}
+		b.mu.Lock()
+		waits := b.drop(w)
+		b.mu.Unlock()
+		if waits {
+			return nil, false, err
+		}
+		b.giveUp(w.pool, <-w.got) // it came at the last moment
+		return nil, false, err
+	}
+}
+
+// given makes use of what a waiter got.
+func (b *Budget) given(ctx context.Context, w *waiter, s *session) (*session, bool, error) {
+	if s != nil {
+		return s, false, nil
+	}
+	s, err := b.connect(ctx, w.pool)
+	return s, true, err
+}
+
+// giveUp returns what a waiter got and has no use for.
+func (b *Budget) giveUp(p *pool, s *session) {
+	if s != nil {
+		b.release(s, true)
+		return
+	}
+	b.mu.Lock()
+	p.open--
+	b.freed(1)
+	b.mu.Unlock()
+}
+
+// drop takes w from those who wait, and tells whether it was among them.
+func (b *Budget) drop(w *waiter) bool {
+	i := slices.Index(b.waiting, w)
+	if i < 0 {
+		return false
+	}
+	b.waiting = slices.Delete(b.waiting, i, i+1)
+	return true
+}
+
+// takeFrom takes the idle connection of a pool that was used last; the caller
+// holds the lock.
+func (b *Budget) takeFrom(p *pool) *session {
+	n := len(p.idle)
+	if n == 0 {
+		return nil
+	}
+	s := p.idle[n-1]
+	p.idle = p.idle[:n-1]
+	return s
+}
+
+// dispensable takes away the connection that has been idle for longest, of all,
+// if its pool can do without or p has none.
+func (b *Budget) dispensable(p *pool, now time.Time) *session {
+	var of *pool
+	for _, srv := range b.servers {
+		for _, q := range srv.pools {
+			if len(q.idle) > 0 && (of == nil || q.idle[0].used.Before(of.idle[0].used)) {
+				of = q
+			}
+		}
+	}
+	if of == nil || p.open > 0 && now.Sub(of.idle[0].used) < spare {
+		return nil
+	}
+	s := of.idle[0]
+	of.idle = of.idle[1:]
+	return s
+}
+
+// share is how many connections each pool may have that needs some.
+func (b *Budget) share() int {
+	needy := map[*pool]bool{}
+	for _, w := range b.waiting {
+		needy[w.pool] = true
+	}
+	for _, srv := range b.servers {
+		for _, p := range srv.pools {
+			if p.open > 0 {
+				needy[p] = true
+			}
+		}
+	}
+	return max(1, b.options.Connections/max(1, len(needy)))
+}
+
+// connect opens a connection in a place that is taken already. If ctx ends
+// meanwhile, the connection is opened all the same, for others: how long a
+// visitor waits says nothing about the server.
+func (b *Budget) connect(ctx context.Context, p *pool) (*session, error) {
+	type outcome struct {
+		s   *session
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTime)
+		defer cancel()
+		l, err := p.server.dial(within)
+		s, err := b.connected(p, l, err)
+		done <- outcome{s, err}
+	}()
+	select {
+	case o := <-done:
+		return o.s, o.err
+	case <-ctx.Done():
+	}
+	go func() {
+		if o := <-done; o.err == nil {
+			b.release(o.s, true)
+		}
+	}()
+	return nil, ended(ctx, "connecting")
+}
+
+// connected makes a session of a link, or gives its place back.
+func (b *Budget) connected(p *pool, l link, err error) (*session, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	srv := p.server
+	if err != nil {
+		p.open--
+		b.freed(1)
+		if errors.Is(err, ErrUnavailable) {
+			b.down(srv, err)
+		}
+		return nil, err
+	}
+	if srv.failure != nil {
+		b.options.Log.Warn("database server answers again", "server", srv.name)
+	}
+	srv.failure, srv.pause = nil, 0
+	now := time.Now()
+	return &session{link: l, pool: p, made: now, used: now}, nil
+}
+
+// connectTime is how long connecting may take.
+const connectTime = 5 * time.Second
+
+// Pauses after a failed connection.
+const (
+	firstPause = 250 * time.Millisecond
+	lastPause  = 10 * time.Second
+)
+
+// down has the next connection to a server tried after a pause only; meanwhile
+// whoever asks is told at once.
+func (b *Budget) down(s *server, err error) {
+	now := time.Now()
+	if s.failure != nil && now.Before(s.until) {
+		return // several failed at a time
+	}
+	s.pause = min(max(2*s.pause, firstPause), lastPause)
+	s.until, s.failure = now.Add(s.pause), err
+	b.options.Log.Error("database server cannot be used", "server", s.name, "error", err, "next attempt in", s.pause)
+}
+
+// release gives a connection back. One that is not good, or has lived or seen
+// enough, is closed.
+func (b *Budget) release(s *session, good bool) {
+	now := time.Now()
+	b.mu.Lock()
+	if !good || b.closed || s.pool.gone || now.Sub(s.made) > b.options.Life || s.seenEnough() {
+		s.pool.open--
+		b.mu.Unlock()
+		b.bury([]*session{s})
+		return
+	}
+	s.used = now
+	w := b.heir(s.pool, now)
+	switch {
+	case w == nil:
+		s.pool.idle = append(s.pool.idle, s)
+	case w.pool == s.pool:
+		b.drop(w)
+		w.got <- s
+	default:
+		b.drop(w)
+		s.pool.open--
+		w.pool.open++
+		b.mu.Unlock()
+		s.hangUp()
+		w.got <- nil
+		return
+	}
+	b.mu.Unlock()
+}
+
+// heir is who gets a connection of p next that is given back, nil if nobody does:
+// who waits for one of p, unless p has more than its share and others less, or
+// others none.
+func (b *Budget) heir(p *pool, now time.Time) *waiter {
+	var own *waiter
+	for _, w := range b.waiting {
+		if w.pool == p {
+			own = w
+			break
+		}
+	}
+	share := b.share()
+	for _, w := range b.waiting {
+		age := now.Sub(w.since)
+		switch {
+		case w.pool == p || age < patience:
+		case w.pool.open == 0 && (own == nil || p.open > 1 || age >= hardship),
+			w.pool.open < share && p.open > share:
+			return w
+		}
+	}
+	return own
+}
+
+// freed hands out the places of n connections that were closed; the caller
+// holds the lock.
+func (b *Budget) freed(n int) {
+	for range n {
+		if len(b.waiting) == 0 {
+			b.open--
+			continue
+		}
+		w := b.waiting[0]
+		b.waiting = b.waiting[1:]
+		w.pool.open++
+		w.got <- nil
+	}
+}
+
+// purge closes a server's idle connections: one was found dead.
+func (b *Budget) purge(srv *server) {
+	b.mu.Lock()
+	var all []*session
+	for _, p := range srv.pools {
+		all = append(all, p.takeIdle()...)
+	}
+	b.mu.Unlock()
+	b.bury(all)
+}
+
+// empty closes a pool's idle connections.
+func (b *Budget) empty(p *pool) {
+	b.mu.Lock()
+	all := p.takeIdle()
+	b.mu.Unlock()
+	b.bury(all)
+}
+
+// reap closes connections that have been idle for long.
+func (b *Budget) reap() {
+	t := time.NewTicker(max(b.options.Idle/4, time.Millisecond))
+	defer t.Stop()
+	for {
+		select {
+		case <-b.stop:
+			return
+		case now := <-t.C:
+			b.reapAt(now)
+		}
+	}
+}
+
+func (b *Budget) reapAt(now time.Time) {
+	b.mu.Lock()
+	var old []*session
+	for _, srv := range b.servers {
+		for _, p := range srv.pools {
+			for len(p.idle) > 0 && now.Sub(p.idle[0].used) > b.options.Idle {
+				old = append(old, p.idle[0])
+				p.idle = p.idle[1:]
+				p.open--
+			}
+		}
+	}
+	b.mu.Unlock()
+	b.bury(old)
+}
+
+// link is a connection as the driver has it.
+type link interface {
+	Close(ctx context.Context) error
+}
+
+// session is a connection and what is known of it.
+type session struct {
+	link link
+	pool *pool
+	made time.Time
+	used time.Time       // when it was given back
+	seen map[string]bool // schemas
+}
+
+// mostSeen bounds what the server's process keeps in memory, some 80 KiB for a
+// schema.
+const mostSeen = 256
+
+func (s *session) sees(schema string) {
+	if s.seen == nil {
+		s.seen = map[string]bool{}
+	}
+	s.seen[schema] = true
+}
+
+func (s *session) seenEnough() bool { return len(s.seen) > mostSeen }
+
+// hangUp closes the connection, in the way of the protocol if the server answers.
+func (s *session) hangUp() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.link.Close(ctx) // it is of no more use
+}

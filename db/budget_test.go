@@ -1,0 +1,231 @@
+package db_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"projhost/db"
+	"projhost/db/pgtest"
+	"projhost/internal/fault"
+)
+
+// Sizes of TestBudget.
+const (
+	budgetSchemas = 500
+	budgetClients = 64
+	budgetLimit   = 12
+	budgetRounds  = 60 // of each client
+)
+
+// crowd are projects of one server. Every seventh has connections that do not
+// outlive a request.
+type crowd struct {
+	t      *testing.T
+	server *pgtest.Server
+	budget *db.Budget
+	names  []string
+	all    []*db.DB
+}
+
+func newCrowd(t *testing.T, n, limit int) *crowd {
+	c := &crowd{t: t, server: pgtest.Start(t, fmt.Sprintf("max_connections = %d", limit+6), "max_locks_per_transaction = 256")}
+	c.budget = db.NewBudget(db.BudgetOptions{Connections: limit, Wait: 20 * time.Second})
+	t.Cleanup(c.budget.Close)
+	// Made within the server, for making 500 projects takes a while.
+	project(t, c.server, "p0", db.Options{Budget: c.budget})
+	c.server.SQL("projects", fmt.Sprintf(`DO $$ BEGIN FOR i IN 1..%d LOOP
+		EXECUTE format('CREATE SCHEMA p%%s', i);
+		EXECUTE format('CREATE TABLE p%%s.wiki AS SELECT name, version, time, author, ''page of p%%s''::text AS text FROM p0.wiki', i, i);
+		EXECUTE format('CREATE TABLE p%%s.system AS SELECT * FROM p0.system', i);
+		EXECUTE format('CREATE TABLE p%%s.cache AS SELECT * FROM p0.cache', i);
+	END LOOP; END $$`, n-1))
+	for i := range n {
+		name := fmt.Sprintf("p%d", i)
+		c.names = append(c.names, name)
+		c.all = append(c.all, openSchema(t, c.server, name, db.Options{Budget: c.budget, Passing: i%7 == 3}))
+	}
+	return c
+}
+
+// ask asks a project for its page, as a request would.
+func (c *crowd) ask(ctx context.Context, i int) error {
+	d := c.all[i]
+	defer d.Rest()
+	text, err := start(ctx, d)
+	if err == nil && text != "page of "+c.names[i] {
+		c.t.Errorf("%s has got %q", c.names[i], text)
+	}
+	return err
+}
+
+// TestBudget: however many projects and clients there are, the server never
+// sees more connections than are allowed, nobody fails, and nobody sees another's
+// rows.
+func TestBudget(t *testing.T) {
+	c := newCrowd(t, budgetSchemas, budgetLimit)
+	done := make(chan struct{})
+	most := 0
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			most = max(most, c.server.Connections())
+		}
+	})
+	var wg sync.WaitGroup
+	var answers, ended atomic.Int64
+	for i := range budgetClients {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(3, uint64(i)))
+			for range budgetRounds {
+				ctx, cancel := context.WithCancel(t.Context())
+				if rng.IntN(10) == 0 {
+					ctx, cancel = context.WithTimeout(t.Context(), time.Duration(rng.IntN(2000))*time.Microsecond)
+				}
+				err := c.ask(ctx, rng.IntN(len(c.all)))
+				switch {
+				case err == nil:
+					answers.Add(1)
+				case ctx.Err() != nil:
+					ended.Add(1)
+				default:
+					t.Error(err)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	close(done)
+	watch.Wait()
+	t.Logf("%d answers, %d given up, at most %d connections seen, %+v", answers.Load(), ended.Load(), most, c.budget.State())
+	if most > budgetLimit || most < budgetLimit/2 {
+		t.Errorf("the server has seen %d connections, the limit is %d", most, budgetLimit)
+	}
+	if st := c.budget.State(); st.Waiting != 0 || st.Open != st.Idle || st.Open > budgetLimit {
+		t.Errorf("left: %+v", st)
+	}
+}
+
+// TestServerGone: while a server is down its projects fail, and say so; when it
+// is back they answer again without anybody's help. Killed connections fail only
+// who uses them.
+func TestServerGone(t *testing.T) {
+	c := newCrowd(t, 20, 6)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	var answers, failed atomic.Int64
+	for i := range 8 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(4, uint64(i)))
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				switch err := c.ask(t.Context(), rng.IntN(len(c.all))); {
+				case err == nil:
+					answers.Add(1)
+				case fault.As(err).Kind == fault.Busy && fault.As(err).RetryAfter > 0:
+					failed.Add(1)
+					time.Sleep(time.Millisecond)
+				default:
+					t.Error(err)
+				}
+			}
+		})
+	}
+	more := func(what string) {
+		n := answers.Load()
+		pgtest.Eventually(t, "answers "+what, func() bool { return answers.Load() > n+200 })
+	}
+	more("at first")
+	for range 5 {
+		before := failed.Load()
+		c.server.SQL("postgres", "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'projects'")
+		more("after connections were killed")
+		if n := failed.Load() - before; n > 8 {
+			t.Errorf("%d requests failed for connections that were killed under 8 clients", n)
+		}
+	}
+	c.server.Down()
+	n := failed.Load()
+	pgtest.Eventually(t, "failures", func() bool { return failed.Load() > n+100 })
+	c.server.Up()
+	more("when the server was back")
+	close(stop)
+	wg.Wait()
+	t.Logf("%d answers, %d failures", answers.Load(), failed.Load())
+}
+
+// TestBudgetIsUsedUp: who does not get a connection in time is told to come back.
+func TestBudgetIsUsedUp(t *testing.T) {
+	s := pgtest.Start(t)
+	b := db.NewBudget(db.BudgetOptions{Connections: 1, Wait: 50 * time.Millisecond})
+	defer b.Close()
+	project(t, s, "one", db.Options{Budget: b})
+	project(t, s, "two", db.Options{Budget: b})
+	one, two := openSchema(t, s, "one", db.Options{Budget: b}), openSchema(t, s, "two", db.Options{Budget: b})
+	err := one.Read(t.Context(), func(tx *db.Tx) error {
+		if err := tx.Each(func(db.Row) error { return nil }, "SELECT name FROM system"); err != nil {
+			return err
+		}
+		_, err := start(t.Context(), two)
+		if f := fault.As(err); f.Kind != fault.Busy || f.RetryAfter <= 0 {
+			t.Errorf("no connection was free, and the other project said %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if text, err := start(t.Context(), two); err != nil || text != "page of two" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestTransactionPooler has PgBouncer give each transaction whichever connection
+// is free, which is where others see the tables of the project before them.
+func TestTransactionPooler(t *testing.T) {
+	s := pgtest.Start(t)
+	dsn := s.Bouncer(3)
+	b := db.NewBudget(db.BudgetOptions{Connections: 12, Pooler: true})
+	defer b.Close()
+	names := []string{"one", "two", "three", "four", "public"}
+	for _, name := range names {
+		project(t, s, name, db.Options{Budget: b})
+	}
+	var wg sync.WaitGroup
+	for i := range 24 {
+		name := names[i%len(names)]
+		d, err := db.Open(t.Context(), "", dsn(name), db.Options{Budget: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = d.Close() }()
+		wg.Go(func() {
+			for n := range 50 {
+				ctx, cancel := t.Context(), func() {}
+				if n%5 == 0 {
+					ctx, cancel = context.WithTimeout(ctx, time.Duration(n)*20*time.Microsecond)
+				}
+				text, err := start(ctx, d)
+				if err != nil && ctx.Err() == nil || err == nil && text != "page of "+name {
+					t.Errorf("%s has got %q, %v", name, text, err)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+}
