@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"projhost/db"
+	"projhost/db/pgtest"
 	"projhost/db/schema"
 	"projhost/envs"
 	"projhost/envs/defaults"
@@ -282,11 +284,50 @@ func TestUpgradePages(t *testing.T) {
 	}
 }
 
-// TestReports runs the default reports and compares tickets, groups and their order.
+// TestReports runs the default reports in both kinds of databases.
 func TestReports(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "one")
-	must(t, envs.Create(t.Context(), dir, envs.CreateOptions{Whole: true}))
-	d := openDB(t, dir)
+	s := pgtest.Start(t)
+	for _, dsn := range []string{"sqlite:db/trac.db", s.DSN("one")} {
+		dir := filepath.Join(t.TempDir(), "one")
+		must(t, envs.Create(t.Context(), dir, envs.CreateOptions{Whole: true, Settings: map[string]map[string]string{"trac": {"database": dsn}}}))
+		d, err := db.Open(t.Context(), dir, dsn, db.Options{})
+		must(t, err)
+		reports(t, d)
+		must(t, d.Close())
+	}
+	// What cannot be put in its place is taken back from the server, too.
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "one")
+	must(t, os.Mkdir(dir, 0o755))
+	o := envs.CreateOptions{Whole: true, Settings: map[string]map[string]string{"trac": {"database": s.DSN("two")}}}
+	var wg sync.WaitGroup
+	wg.Go(func() { // somebody is in the way, who comes while it is being made
+		pgtest.Eventually(t, "a half-made environment", func() bool {
+			half, err := filepath.Glob(filepath.Join(dir, ".new-*"))
+			return err == nil && len(half) > 0
+		})
+		if err := os.MkdirAll(filepath.Join(dir, "conf/other"), 0o755); err != nil {
+			t.Error(err)
+		}
+	})
+	err := envs.Create(t.Context(), dir, o)
+	wg.Wait()
+	if err == nil {
+		t.Error("somebody else's directory was replaced")
+	}
+	if got := entries(t, parent); !slices.Equal(got, []string{"one 755", "one/conf 755", "one/conf/other 755"}) {
+		t.Errorf("left behind: %v", got)
+	}
+	must(t, os.RemoveAll(filepath.Join(dir, "conf")))
+	if tables := s.SQL("projects", "SELECT count(*) FROM pg_tables WHERE schemaname = 'two'"); tables != "0" {
+		t.Errorf("%s tables were left behind", tables)
+	}
+	must(t, envs.Create(t.Context(), dir, o))
+}
+
+// reports compares tickets, groups and their order.
+func reports(t *testing.T, d *db.DB) {
+	t.Helper()
 	tickets := []struct {
 		id                                            int
 		priority, owner, reporter, status, mile, vers any
@@ -310,8 +351,8 @@ func TestReports(t *testing.T) {
 		return err
 	}))
 	want := []string{
-		"5 2 4 1", "4/1.0 1/1.0 5/2.0 2/-", "5/Milestone m1 2/Milestone m1 1/Milestone m2 4/-", "4/ana 2/bo", "4/ana 2/bo",
-		"1/m2 5/m1 2/m1 6/m1 3/m1 4/-", "4/Accepted 1/Owned 2/Reported 5/Commented", "4/My Tickets 1/My Tickets 5/Active Tickets 2/Active Tickets",
+		"2 4 1 5", "4/1.0 1/1.0 5/2.0 2/-", "2/Milestone m1 5/Milestone m1 1/Milestone m2 4/-", "4/ana 2/bo", "4/ana 2/bo",
+		"1/m2 2/m1 5/m1 6/m1 3/m1 4/-", "4/Accepted 1/Owned 2/Reported 5/Commented", "4/My Tickets 1/My Tickets 2/Active Tickets 5/Active Tickets",
 	}
 	columns := []string{
 		"ticket summary component version milestone type owner status created", "ticket summary component version type owner status created",
@@ -328,7 +369,7 @@ func TestReports(t *testing.T) {
 			group = "__group__"
 		}
 		var got []string
-		for _, row := range query(t, d, 2, "SELECT ticket, "+group+" FROM ("+sql+")", args...) {
+		for _, row := range query(t, d, 2, "SELECT ticket, "+group+" FROM ("+sql+") AS r", args...) {
 			got = append(got, strings.TrimSuffix(strings.ReplaceAll(row, "|", "/"), "/"))
 		}
 		if strings.Join(got, " ") != want[i] {
@@ -336,7 +377,7 @@ func TestReports(t *testing.T) {
 		}
 		// Columns that have no sign of being special are those people see.
 		for c := range strings.FieldsSeq(columns[i]) {
-			query(t, d, 1, "SELECT "+c+" FROM ("+sql+")", args...)
+			query(t, d, 1, "SELECT "+c+" FROM ("+sql+") AS r", args...)
 		}
 		if stored := query(t, d, 3, "SELECT id, title, query FROM report WHERE id = ?", i+1); !slices.Equal(stored, []string{fmt.Sprintf("%d|%s|%s", i+1, r.Title, r.Query)}) {
 			t.Errorf("report %d is stored as %q", i+1, stored)

@@ -163,6 +163,12 @@ default_repository_type = svn
 // makeOldest makes an environment of version 21 with rows in every table.
 func makeOldest(t *testing.T) (dir string) {
 	t.Helper()
+	return makeOldestIn(t, "sqlite:db/trac.db")
+}
+
+// makeOldestIn makes one whose database is another.
+func makeOldestIn(t *testing.T, dsn string) (dir string) {
+	t.Helper()
 	dir = t.TempDir()
 	for name, text := range map[string]string{
 		"VERSION": "Trac Environment Version 1\n", "conf/trac.ini": oldINI,
@@ -171,7 +177,7 @@ func makeOldest(t *testing.T) (dir string) {
 		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o750))
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o640))
 	}
-	d, err := db.Open(t.Context(), dir, "sqlite:db/trac.db", db.Options{Create: true})
+	d, err := db.Open(t.Context(), dir, dsn, db.Options{Create: true})
 	must(t, err)
 	must(t, d.Write(t.Context(), func(tx *db.Tx) error {
 		for _, o := range oldest() {

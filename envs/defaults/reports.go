@@ -12,7 +12,7 @@ func Reports() []Report {
 	const (
 		open     = "t.status <> 'closed'"
 		accepted = "t.status = 'accepted'"
-		priority = "CAST(p.value AS integer)"
+		priority = "COALESCE(CAST(p.value AS integer), 1000)" // those without come last, in every database
 		mine     = "COALESCE(t.owner, '') = $USER"
 		hidden   = "t.changetime AS _changetime, t.description AS _description, t.reporter AS _reporter"
 		all      = "t.id AS ticket, t.summary, t.component, t.version, t.milestone, t.type, t.owner, t.status, t.time AS created"
