@@ -63,6 +63,7 @@ func initEnv(ctx context.Context, c *Console, args []string) error {
 	switch {
 	case len(words) == 0 && file == "":
 		// Trac reads the answers from whatever its input is, a pipe too.
+		defer func(was bool) { c.Interactive = was }(c.Interactive)
 		c.Interactive = c.In != nil
 		name, err := c.Ask("Project Name", proposedName)
 		if err != nil {

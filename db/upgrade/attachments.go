@@ -33,8 +33,13 @@ func moveAttachments(g *stage) error {
 		return err
 	}
 	old := filepath.Join(g.env.Dir, "attachments")
-	if _, err := os.Stat(old); errors.Is(err, fs.ErrNotExist) && len(rows) == 0 {
+	switch real, err := filepath.EvalSymlinks(old); {
+	case err == nil:
+		old = real // administrators move it to another disk
+	case errors.Is(err, fs.ErrNotExist) && len(rows) == 0:
 		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
 	}
 	var done []string // former names
 	for _, r := range rows {

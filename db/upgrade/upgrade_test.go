@@ -285,6 +285,61 @@ func TestCommitFails(t *testing.T) {
 	isCurrent(t, dir, d)
 }
 
+// TestTwoAtOnce: who finds that another has done a step does not do it again.
+func TestTwoAtOnce(t *testing.T) {
+	dir := makeOldest(t)
+	d, other := open(t, dir), open(t, dir)
+	none := func(upgrade.Step) error { return nil }
+	err := upgrade.Run(t.Context(), &upgrade.Environment{Dir: dir, DB: d}, func(s upgrade.Step) error {
+		if s.To != 30 {
+			return nil
+		}
+		return upgrade.Run(t.Context(), &upgrade.Environment{Dir: dir, DB: other}, none)
+	})
+	if err == nil || !strings.Contains(err.Error(), "another program is at work") {
+		t.Error(err)
+	}
+	isCurrent(t, dir, d)
+}
+
+// TestAttachmentsElsewhere: a directory of attachments that is a symbolic link,
+// with files that nobody knows, and one that an earlier attempt has placed.
+func TestAttachmentsElsewhere(t *testing.T) {
+	dir, disk := makeOldest(t), t.TempDir()
+	must(t, os.Rename(filepath.Join(dir, "attachments"), filepath.Join(disk, "a")))
+	must(t, os.Symlink(filepath.Join(disk, "a"), filepath.Join(dir, "attachments")))
+	must(t, os.WriteFile(filepath.Join(disk, "a/ticket/stray"), []byte("x"), 0o600))
+	placed := filepath.Join(dir, "files/attachments/ticket/356/356a192b7913b04c54574d18c28d46e6395428ab/334ef6f002d989c5ea1bb956f7530420e50a2649.png")
+	must(t, os.MkdirAll(filepath.Dir(placed), 0o755))
+	must(t, os.WriteFile(placed, []byte("another picture"), 0o600))
+	d := open(t, dir)
+	statement("INSERT INTO attachment (type, id, filename) VALUES ('wiki', '../../..', 'conf/trac.ini')")(t, dir, d)
+	var notes []string
+	e := &upgrade.Environment{Dir: dir, DB: d, Note: func(s string) { notes = append(notes, s) }}
+	none := func(upgrade.Step) error { return nil }
+	if err := upgrade.Run(t.Context(), e, none); err == nil || !strings.Contains(err.Error(), "different files for one attachment") {
+		t.Error(err)
+	}
+	must(t, os.WriteFile(placed, []byte("png"), 0o600))
+	notes = nil
+	must(t, upgrade.Run(t.Context(), e, none))
+	if len(notes) != 3 || !strings.Contains(strings.Join(notes, "\n"), "1 files in "+filepath.Join(disk, "a")) ||
+		!strings.Contains(strings.Join(notes, "\n"), "wiki:../../..: conf/trac.ini is missing") {
+		t.Errorf("notes: %q", notes)
+	}
+	var left []string
+	must(t, filepath.WalkDir(disk, func(path string, f os.DirEntry, err error) error {
+		if path != disk {
+			left = append(left, strings.TrimPrefix(path, disk))
+		}
+		return err
+	}))
+	if got := strings.Join(left, " "); got != "/a /a/ticket /a/ticket/stray" {
+		t.Errorf("left: %s", got)
+	}
+	text(t, dir, "conf/trac.ini")
+}
+
 // TestSteps: versions that cannot be upgraded say so.
 func TestSteps(t *testing.T) {
 	for v, words := range map[int]string{0: "older Trac", 20: "older Trac", 46: "newer"} {
