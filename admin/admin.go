@@ -50,9 +50,10 @@ type Command struct {
 
 // Commands returns all commands, sorted by name. extra are those of the caller.
 func Commands(extra ...Command) []Command {
-	all := slices.Concat(permissionCommands(), sessionCommands(), componentCommands(), enumCommands(), milestoneCommands(),
-		versionCommands(), ticketCommands(), attachmentCommands(), wikiCommands(),
+	all := slices.Concat(configCommands(), permissionCommands(), sessionCommands(), componentCommands(), enumCommands(),
+		milestoneCommands(), versionCommands(), ticketCommands(), attachmentCommands(), wikiCommands(),
 		upgradeCommands(), initCommands(), extra)
+	all = append(all, helpCommand(func() []Command { return all }))
 	slices.SortFunc(all, func(a, b Command) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
@@ -124,7 +125,7 @@ func find(all []Command, words []string) (*Command, []string, error) {
 	if len(group) > 0 {
 		return nil, nil, usage(fmt.Sprintf("invalid arguments, one of these is meant:\n  %s", strings.Join(group, "\n  ")))
 	}
-	return nil, nil, usage(fmt.Sprintf("%s: command not found", words[0]))
+	return nil, nil, usage(fmt.Sprintf("%s: command not found%s", words[0], suggestion(all, words)))
 }
 
 // maxWords is how many words a command's name has at most.

@@ -32,6 +32,7 @@ type Console struct {
 	Locale locale.Locale
 
 	lines    *bufio.Reader
+	ask      func(prompt string) (string, error) // of a shell's terminal, else nil
 	registry *envs.Registry
 	env      *envs.Env
 	release  func()
@@ -91,16 +92,10 @@ func (c *Console) Printf(format string, args ...any) error {
 // Ask asks a question; an empty answer is the default. It fails if nobody is
 // there to answer.
 func (c *Console) Ask(question, standard string) (string, error) {
-	if !c.Interactive || c.In == nil {
+	if !c.Interactive || c.In == nil && c.ask == nil {
 		return "", fmt.Errorf("%s is not given, and there is nobody to ask", question)
 	}
-	if err := c.Printf("%s [%s]> ", question, standard); err != nil {
-		return "", err
-	}
-	if c.lines == nil {
-		c.lines = bufio.NewReader(c.In)
-	}
-	line, err := c.lines.ReadString('\n')
+	line, err := c.answer(fmt.Sprintf("%s [%s]> ", question, standard))
 	if err != nil && (line == "" || !errors.Is(err, io.EOF)) {
 		return "", fmt.Errorf("%s: no answer: %w", question, err)
 	}
@@ -108,6 +103,20 @@ func (c *Console) Ask(question, standard string) (string, error) {
 		return standard, nil
 	}
 	return line, nil
+}
+
+// answer reads a line of what a person says.
+func (c *Console) answer(prompt string) (string, error) {
+	if c.ask != nil {
+		return c.ask(prompt)
+	}
+	if err := c.Printf("%s", prompt); err != nil {
+		return "", err
+	}
+	if c.lines == nil {
+		c.lines = bufio.NewReader(c.In)
+	}
+	return c.lines.ReadString('\n')
 }
 
 // Table writes rows as trac-admin does: an empty line, the headings, dashes, the

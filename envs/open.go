@@ -66,8 +66,28 @@ func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
 		log:      r.options.Log.With("env", l.Name()),
 		dbFile:   stamp.Of(d.File()),
 	}
+	e.warn()
 	return e, nil
 }
+
+// maxWarnings bounds what the log says of one reading of the settings.
+const maxWarnings = 20
+
+// warn tells the log which settings do not fit their options, but no values: one
+// may be a password in the wrong place.
+func (e *Env) warn() {
+	problems := e.config.Problems()
+	for i, p := range problems {
+		if i == maxWarnings {
+			e.log.Warn("more settings do not fit their options; projhost check tells all", "more", len(problems)-i)
+			return
+		}
+		e.log.Warn("a setting does not fit its option", "file", p.File, "line", p.Line, "section", p.Section, "option", p.Option, "problem", p.Problem)
+	}
+}
+
+// ConfigFile is the trac.ini of the environment in dir.
+func ConfigFile(dir string) string { return filepath.Join(dir, configFile) }
 
 // openDB opens the database; one of an older version is never written to.
 func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Config) (*db.DB, int, error) {

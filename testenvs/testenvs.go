@@ -1,5 +1,5 @@
-// Package testenvs makes environments for tests: real ones, with SQLite
-// databases, in a temporary directory.
+// Package testenvs makes environments for tests: real ones, in a temporary
+// directory, with SQLite databases or, see [Main], in PostgreSQL.
 package testenvs
 
 import (
@@ -34,6 +34,12 @@ func Make(tb testing.TB, parent, name string, settings map[string]map[string]str
 		}
 	}
 	dir := filepath.Join(parent, name)
+	if dsn := database(dir); dsn != "" && all["trac"]["database"] == "" {
+		if all["trac"] == nil {
+			all["trac"] = map[string]string{}
+		}
+		all["trac"]["database"] = dsn
+	}
 	err := envs.Create(context.Background(), dir, envs.CreateOptions{
 		Settings: all,
 		Time:     time.Date(2024, 3, 3, 10, 0, 0, 0, time.UTC),

@@ -154,8 +154,13 @@ func TestLongestRuleCounts(t *testing.T) {
 		"TracOpt.Perm.Config_Perm_Provider.ExtraPermissionsProvider = on\n":     true,
 	} {
 		dir := testenvs.Make(t, t.TempDir(), "one", nil)
-		ini := "[trac]\ndatabase = sqlite:db/trac.db\n[components]\n" + rules + "[extra-permissions]\nextra_admin = extra_view\n"
-		if err := os.WriteFile(filepath.Join(dir, "conf", "trac.ini"), []byte(ini), 0o600); err != nil {
+		file := filepath.Join(dir, "conf", "trac.ini")
+		ini, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ini = append(ini, "[components]\n"+rules+"[extra-permissions]\nextra_admin = extra_view\n"...)
+		if err := os.WriteFile(file, ini, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if got := slices.Contains(perm.Actions(testenvs.Open(t, dir)), "EXTRA_VIEW"); got != want {

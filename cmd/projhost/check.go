@@ -143,7 +143,7 @@ func (c *checked) permissions(e *envs.Env) {
 
 func (c *checked) settings(e *envs.Env) {
 	for _, p := range e.Config().Problems() {
-		c.add(notice, "trac.ini", "[%s] %s = %s: %s; the default is used", p.Section, p.Option, p.Value, p.Problem)
+		c.add(notice, "trac.ini", "[%s] %s = %s: %s", p.Section, p.Option, p.Value, p.Problem)
 	}
 	if h := e.Config().String("trac", "default_handler"); h != "WikiModule" {
 		c.add(notice, "trac.ini", "[trac] default_handler = %s is not offered yet: the project has no start page", h)

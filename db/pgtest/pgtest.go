@@ -14,14 +14,21 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 )
+
+// TB is what of testing.TB is needed, so that a TestMain can have a server, too.
+type TB interface {
+	Helper()
+	Cleanup(f func())
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
 
 // Server is a running cluster with one database, "projects".
 type Server struct {
 	Dir  string // of its socket and its files
-	tb   testing.TB
+	tb   TB
 	bin  string
 	cred *syscall.Credential // who runs it; nil is who runs the test
 	user string
@@ -29,7 +36,7 @@ type Server struct {
 
 // Start makes a cluster and starts it; it ends with the test. settings are lines
 // of postgresql.conf, such as "max_connections = 30".
-func Start(tb testing.TB, settings ...string) *Server {
+func Start(tb TB, settings ...string) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, bin: binaries(tb)}
 	me, err := user.Current()
@@ -71,7 +78,7 @@ func Start(tb testing.TB, settings ...string) *Server {
 }
 
 // binaries is where Debian has the newest server's programs.
-func binaries(tb testing.TB) string {
+func binaries(tb TB) string {
 	tb.Helper()
 	all, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(all) == 0 {
@@ -81,7 +88,7 @@ func binaries(tb testing.TB) string {
 	return filepath.Dir(all[len(all)-1])
 }
 
-func (s *Server) become(tb testing.TB, name string) {
+func (s *Server) become(tb TB, name string) {
 	tb.Helper()
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -188,7 +195,7 @@ func (s *Server) Connections() int {
 }
 
 // Eventually waits until what holds.
-func Eventually(tb testing.TB, what string, holds func() bool) {
+func Eventually(tb TB, what string, holds func() bool) {
 	tb.Helper()
 	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -2,6 +2,8 @@ package upgrade
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -138,7 +140,7 @@ func (i *ini) move(section, name, toSection, toName string) {
 
 // save writes the file if something was changed, after copying it to one that
 // ends with suffix.
-func (i *ini) save(suffix string) error {
+func (i *ini) save(ctx context.Context, suffix string) error {
 	for s, value := range i.changed {
 		if old, ok := i.own[s]; ok && value != nil && old == *value {
 			delete(i.changed, s)
@@ -152,7 +154,7 @@ func (i *ini) save(suffix string) error {
 		return fmt.Errorf("keeping a copy of trac.ini: %w", err)
 	}
 	i.copy = kept
-	return saveSettings(i.file, i.own, i.changed)
+	return i.write(ctx)
 }
 
 // restore undoes save, for a step that could not be committed.
@@ -202,27 +204,20 @@ func keep(file, to string) (name string, err error) {
 	return "", fmt.Errorf("there are %d copies called %s", maxKept, to)
 }
 
-// saveSettings writes own, with the changes, to the file.
-func saveSettings(file string, own map[setting]string, changed map[setting]*string) error {
-	all := maps.Clone(own)
-	for s, value := range changed {
-		if value == nil {
-			delete(all, s)
-		} else {
-			all[s] = *value
+// write makes the changes in the file.
+func (i *ini) write(ctx context.Context) error {
+	var changes []tracini.Change
+	for s, value := range i.changed {
+		c := tracini.Change{Section: s.section, Name: s.name, Remove: value == nil}
+		if value != nil {
+			c.Value = *value
 		}
+		changes = append(changes, c)
 	}
-	text, err := tracini.Format(func(yield func(tracini.Setting) bool) {
-		for s, value := range all {
-			if !yield(tracini.Setting{Section: s.section, Name: s.name, Value: value}) {
-				return
-			}
-		}
+	slices.SortFunc(changes, func(a, b tracini.Change) int {
+		return cmp.Or(strings.Compare(a.Section, b.Section), strings.Compare(a.Name, b.Name))
 	})
-	if err != nil {
-		return err
-	}
-	return replace(file, text)
+	return tracini.Save(ctx, i.file, changes...)
 }
 
 // replace writes a text to a new file beside the former one, which then takes

@@ -105,6 +105,7 @@ repository_type = svn
 authz_file = conf/authz.conf
 `
 
+// newINI is the same after the upgrade, as Format writes it.
 const newINI = `# -*- coding: utf-8 -*-
 
 [authz_policy]

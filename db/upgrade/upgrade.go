@@ -112,7 +112,7 @@ func (s Step) do(ctx context.Context, e *Environment) error {
 		if suffix == "" {
 			suffix = fmt.Sprintf("db%d.bak", s.To)
 		}
-		return g.ini.save(suffix)
+		return g.ini.save(ctx, suffix)
 	})
 	if err != nil {
 		return errors.Join(err, g.ini.restore())

@@ -16,6 +16,7 @@ import (
 	"projhost/db"
 	"projhost/db/schema"
 	"projhost/db/upgrade"
+	"projhost/envs/tracini"
 )
 
 // open opens an environment's database for the test.
@@ -51,8 +52,15 @@ func isCurrent(t *testing.T, dir string, d *db.DB) {
 		t.Error("the tables:", d)
 	}
 	hasNewRows(t, d)
-	if d := cmp.Diff(newINI, text(t, dir, "conf/trac.ini")); d != "" {
+	own, err := tracini.Own(filepath.Join(dir, "conf/trac.ini"))
+	must(t, err)
+	sorted, err := tracini.Format(slices.Values(own))
+	must(t, err)
+	if d := cmp.Diff(newINI, string(sorted)); d != "" {
 		t.Error("trac.ini:", d)
+	}
+	if now := text(t, dir, "conf/trac.ini"); !strings.HasPrefix(now, "# a comment\n[components]\n") {
+		t.Errorf("trac.ini has lost its comment or its order: %s", now)
 	}
 }
 

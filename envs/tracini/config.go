@@ -1,5 +1,5 @@
 // Package tracini reads trac.ini: its syntax, the files it inherits from, and
-// typed values with Trac's defaults.
+// typed values with Trac's defaults. [Save] changes one and keeps the rest of it.
 //
 // A [Config] is what those files held at one moment. It never changes and may
 // be used by many goroutines; [Config.Stale] tells when to [Load] again.

@@ -33,14 +33,17 @@ type Option struct {
 	// it does not hold the option.
 	Initial string
 	Written bool
-	// Separators are the characters that part a TypeList.
+	// Separators are the characters that part a TypeList; it is saved with the first.
 	Separators string
 	// Choices are the values of a TypeChoice, or the components that Trac ships.
 	Choices []string
 	// AnyCase means that case does not count in Choices.
 	AnyCase bool
-	// Declarer is the Trac component that registers the option, if known.
+	// Declarer is the Trac component that reads the option, with its package, if known.
 	Declarer string
+	// Registered says that Trac knows the option even where no file sets it. Others
+	// are looked for by name when they are needed.
+	Registered bool
 }
 
 // registry is optionTable taken apart.
@@ -63,7 +66,7 @@ var registered = sync.OnceValue(func() *registry {
 			r.exact[option{o.Section, o.Name}] = i
 		}
 	}
-	// The longest pattern first: "<item>" alone fits everything.
+	// The longest pattern first: "<item>" alone fits every name without a dot.
 	for _, list := range r.items {
 		slices.SortFunc(list, func(a, b int) int { return len(r.sorted[b].Name) - len(r.sorted[a].Name) })
 	}
@@ -74,7 +77,9 @@ var registered = sync.OnceValue(func() *registry {
 func parseOption(line string) Option {
 	var f [7]string
 	copy(f[:], strings.Split(line, "\t"))
-	o := Option{Section: f[0], Name: f[1], Type: Type(f[2]), Default: f[3], Declarer: f[6]}
+	o := Option{Section: f[0], Name: f[1], Type: Type(f[2]), Default: f[3]}
+	declarer, unknown := strings.CutPrefix(f[6], "-")
+	o.Declarer, o.Registered = declarer, !unknown && o.Type != TypeFreeform
 	o.Initial, o.Written = f[4], f[4] != ""
 	if f[4] == "+" {
 		o.Initial = o.Default
@@ -98,11 +103,21 @@ func (r *registry) find(section, name string) *Option {
 		return &r.sorted[i]
 	}
 	for _, i := range r.items[section] {
-		if strings.HasSuffix(name, strings.TrimPrefix(r.sorted[i].Name, "<item>")) {
+		end := strings.TrimPrefix(r.sorted[i].Name, "<item>")
+		if strings.HasSuffix(name, end) && (end != "" || !strings.Contains(name, ".")) {
 			return &r.sorted[i]
 		}
 	}
 	return nil
+}
+
+// Find returns what Trac knows of an option; ok is false if that is nothing.
+// The names of options are not case sensitive.
+func Find(section, option string) (o Option, ok bool) {
+	if p := registered().find(section, strings.ToLower(option)); p != nil {
+		return *p, true
+	}
+	return o, false
 }
 
 // Options ranges over the options that Trac 1.6 registers, sorted by section

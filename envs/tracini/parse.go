@@ -16,6 +16,13 @@ const defaultSection = "DEFAULT"
 type source struct {
 	sections []string  // in the order of the file, without [DEFAULT]
 	settings []sourced // sorted by section and name
+	headers  []span    // of sections, in the order of the file
+}
+
+// span is a part of a file's text: bytes, up to and with a line's end.
+type span struct {
+	name       string // of the section that begins there
+	start, end int
 }
 
 // option is the full name of an option.
@@ -24,8 +31,9 @@ type option struct{ section, name string }
 // sourced is one option of a file.
 type sourced struct {
 	option
-	value string
-	line  int
+	value      string
+	line       int
+	start, end int // its lines, in bytes of the text
 }
 
 // parser reads trac.ini as Trac 1.6 does, that is as a Python ConfigParser
@@ -40,6 +48,7 @@ type parser struct {
 	more    strings.Builder // its value, once it is longer than a line
 	indent  int             // of the line that began it, in characters
 	blank   int             // empty lines since its last line of text
+	at, end int             // the line that is being read, in bytes of the text
 }
 
 // parse takes the text of a file apart. The error has no file name yet.
@@ -52,9 +61,12 @@ func parse(text string) (*source, *Error) {
 	}
 	p := &parser{current: -1, seen: map[string]bool{}}
 	p.settings = make([]sourced, 0, strings.Count(text, "\n")+1)
+	size := len(text)
 	for number := 1; text != ""; number++ {
 		var line string
+		p.at = size - len(text)
 		line, text = cutLine(text)
+		p.end = size - len(text)
 		if problem := p.line(line, number); problem != "" {
 			return nil, &Error{Line: number, Problem: problem}
 		}
@@ -161,6 +173,7 @@ func header(text string) (name string, ok bool) {
 // begin starts a section.
 func (p *parser) begin(name string) (problem string) {
 	p.section, p.inside = name, true
+	p.headers = append(p.headers, span{name, p.at, p.end})
 	if name == defaultSection { // which Trac lets a file have twice
 		return ""
 	}
@@ -183,7 +196,7 @@ func (p *parser) set(text string, number int) (problem string) {
 		return "an option without a name: " + excerpt(text)
 	}
 	p.current, p.blank = len(p.settings), 0
-	p.settings = append(p.settings, sourced{option: option{p.section, name}, value: trim(text[i+1:]), line: number})
+	p.settings = append(p.settings, sourced{option: option{p.section, name}, value: trim(text[i+1:]), line: number, start: p.at, end: p.end})
 	return ""
 }
 
@@ -197,6 +210,7 @@ func (p *parser) extend(text string) {
 	}
 	p.more.WriteByte('\n')
 	p.more.WriteString(text)
+	p.settings[p.current].end = p.end
 }
 
 // finish ends the value that is being read. Empty lines at its end are dropped.

@@ -232,29 +232,19 @@ func (c *Config) Problems() []Problem {
 	return list
 }
 
-// check says what is wrong with a value of the option.
+// check says what is wrong with a value of the option, and what comes of it.
 func (o *Option) check(value string) []string {
-	var err error
-	switch o.Type {
-	case TypeBool:
-		if _, ok := ParseBool(value); !ok {
-			return []string{"neither yes nor no; it counts as no"}
-		}
-	case TypeInt:
-		_, err = ParseInt(value)
-	case TypeFloat:
-		_, err = ParseFloat(value)
-	case TypeChoice:
-		if _, ok := o.choose(value); !ok {
-			return []string{fmt.Sprintf("none of %s; %s is used", strings.Join(o.Choices, ", "), orEmpty(o.Default))}
-		}
-	case TypeComponent, TypeComponentList:
+	if o.Type == TypeComponent || o.Type == TypeComponentList {
 		return o.checkComponents(value)
 	}
-	if err != nil {
-		return []string{fmt.Sprintf("%v; %s is used", err, orEmpty(o.Default))}
+	_, err := o.normal(value)
+	switch {
+	case err == nil:
+		return nil
+	case o.Type == TypeBool:
+		return []string{err.Error() + "; it counts as no"}
 	}
-	return nil
+	return []string{err.Error() + "; " + orEmpty(o.Default) + " is used"}
 }
 
 // checkComponents says which of the named components Trac does not ship.
@@ -270,6 +260,74 @@ func (o *Option) checkComponents(value string) []string {
 		}
 	}
 	return list
+}
+
+// Normalize returns a value in the spelling in which Trac 1.6 saves it: bools as
+// enabled or disabled, lists without blanks, choices as registered. It fails,
+// naming what is allowed, if the type of the option refuses the value. Names of
+// components are not checked: a plugin may have them.
+func Normalize(section, option, value string) (string, error) {
+	o := registered().find(section, strings.ToLower(option))
+	if o == nil {
+		return trim(value), nil
+	}
+	normal, err := o.normal(value)
+	switch {
+	case err != nil && o.Type == TypeChoice: // the error names them
+		return "", fmt.Errorf("[%s] %s cannot be %q: %w", section, option, value, err)
+	case err != nil:
+		return "", fmt.Errorf("[%s] %s cannot be %q: %w; it takes %s", section, option, value, err, o.takes())
+	case !o.Registered: // Trac saves it as given
+		return trim(value), nil
+	}
+	return normal, nil
+}
+
+// normal is Normalize for the option; the error says what the value is not.
+func (o *Option) normal(value string) (string, error) {
+	switch o.Type {
+	case TypeBool:
+		b, ok := ParseBool(value)
+		switch {
+		case !ok:
+			return "", errors.New("neither yes nor no")
+		case b:
+			return "enabled", nil
+		}
+		return "disabled", nil
+	case TypeInt:
+		n, err := ParseInt(value)
+		return strconv.Itoa(n), err
+	case TypeFloat:
+		_, err := ParseFloat(value)
+		return trim(value), err
+	case TypeChoice:
+		choice, ok := o.choose(trim(value))
+		if !ok {
+			names := make([]string, len(o.Choices))
+			for i, c := range o.Choices {
+				names[i] = orEmpty(c)
+			}
+			return "", errors.New("none of " + strings.Join(names, ", "))
+		}
+		return choice, nil
+	case TypeList, TypeComponentList:
+		return strings.Join(splitList(value, o.Separators), o.Separators[:1]), nil
+	}
+	return trim(value), nil
+}
+
+// takes says, for people, what values the option takes.
+func (o *Option) takes() string {
+	switch o.Type {
+	case TypeBool:
+		return "yes, no, true, false, enabled, disabled, on, off or a number"
+	case TypeInt:
+		return "a whole number"
+	case TypeFloat:
+		return "a number"
+	}
+	return "any text"
 }
 
 func orEmpty(s string) string {

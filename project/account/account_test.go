@@ -107,12 +107,9 @@ func (v *visitor) who(env, cookies string) string {
 // rows are the logins of an environment's table.
 func (v *visitor) rows(env string, change ...string) (list []string) {
 	v.t.Helper()
-	d, err := db.Open(context.Background(), filepath.Join(v.host.Parent, env), "sqlite:db/trac.db", db.Options{})
-	if err != nil {
-		v.t.Fatal(err)
-	}
+	d := testenvs.Database(v.t, filepath.Join(v.host.Parent, env))
 	defer func() { _ = d.Close() }()
-	err = d.Write(context.Background(), func(tx *db.Tx) error {
+	err := d.Write(context.Background(), func(tx *db.Tx) error {
 		for _, statement := range change {
 			if _, err := tx.Exec(statement); err != nil {
 				return err
@@ -232,7 +229,8 @@ func TestLoginTable(t *testing.T) {
 
 func TestLoginSettings(t *testing.T) {
 	v := newVisitor(t, "one")
-	v.ini("one", "[trac]\nauth_cookie_path = /trac/\nauth_cookie_domain = example.org\nauth_cookie_lifetime = 3600\nsecure_cookies = true\nignore_auth_case = true\n[metanav]\nlogout.redirect = wiki/SecondPage?a=b")
+	v.ini("one", "[trac]\nauth_cookie_path = /trac/\nauth_cookie_domain = example.org\nauth_cookie_lifetime = 3600\nsecure_cookies = true\nignore_auth_case = true")
+	v.ini("one", "[metanav]\nlogout.redirect = wiki/SecondPage?a=b")
 	c := set(v.get("/one/login", "", "REMOTE_USER=AnA"), "trac_auth")
 	if c == nil || c.Path != "/trac/" || c.Domain != "example.org" || !c.Secure || time.Until(c.Expires) < 30*time.Minute || time.Until(c.Expires) > time.Hour {
 		t.Fatalf("the cookie is %v", c)
