@@ -51,7 +51,8 @@ type Command struct {
 // Commands returns all commands, sorted by name. extra are those of the caller.
 func Commands(extra ...Command) []Command {
 	all := slices.Concat(configCommands(), permissionCommands(), sessionCommands(), componentCommands(), enumCommands(),
-		milestoneCommands(), versionCommands(), ticketCommands(), attachmentCommands(), wikiCommands(), hotcopyCommands(), extra)
+		milestoneCommands(), versionCommands(), ticketCommands(), attachmentCommands(), wikiCommands(),
+		hotcopyCommands(), upgradeCommands(), initCommands(), extra)
 	all = append(all, helpCommand(func() []Command { return all }))
 	slices.SortFunc(all, func(a, b Command) int { return strings.Compare(a.Name, b.Name) })
 	return all

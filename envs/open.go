@@ -19,6 +19,7 @@ import (
 const (
 	versionFile = "VERSION"
 	configFile  = "conf/trac.ini"
+	sampleFile  = "conf/trac.ini.sample"
 	// versionTag is the first line of a VERSION file (Trac 0.11 and later).
 	versionTag = "Trac Environment Version 1"
 	// oldestSchema is the oldest version of the tables that is served, for
@@ -120,7 +121,7 @@ func checkSchema(version int) error {
 	case version > schema.Version:
 		return fmt.Errorf("the tables are of version %d; this program knows up to %d: use a newer one", version, schema.Version)
 	case version < oldestSchema:
-		return fmt.Errorf("the tables are of version %d, older than Trac 1.0 (%d): upgrade the environment first", version, oldestSchema)
+		return fmt.Errorf("the tables are of version %d, older than Trac 1.0 (%d): run \"projhost admin ENV upgrade\" first", version, oldestSchema)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"projhost/admin"
+	"projhost/db"
 	"projhost/envs"
 )
 
@@ -18,7 +19,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestCommands runs the stories in testdata: command lines, what they print,
-// and how they end. "mkenv DIR TITLE" makes an environment.
+// and how they end. "mkenv DIR TITLE" makes an environment, "setversion DIR N"
+// says that its tables are of version N.
 func TestCommands(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -29,6 +31,15 @@ func TestCommands(t *testing.T) {
 				ts.Check(envs.Create(context.Background(), dir, envs.CreateOptions{
 					Settings: map[string]map[string]string{"project": {"name": args[1]}},
 				}))
+			},
+			"setversion": func(ts *testscript.TestScript, _ bool, args []string) {
+				d, err := db.Open(context.Background(), ts.MkAbs(args[0]), "sqlite:db/trac.db", db.Options{})
+				ts.Check(err)
+				ts.Check(d.Write(context.Background(), func(tx *db.Tx) error {
+					_, err := tx.Exec("UPDATE system SET value = ? WHERE name = ?", args[1], "database_version")
+					return err
+				}))
+				ts.Check(d.Close())
 			},
 		},
 	})

@@ -8,18 +8,14 @@ import "strings"
 func Postgres() []string {
 	var list []string
 	for _, t := range tables() {
-		list = append(list, t.postgres())
-		for _, columns := range t.indices {
-			name := t.name + "_" + strings.ReplaceAll(columns, ",", "_") + "_idx"
-			list = append(list, "CREATE INDEX "+quote(name)+" ON "+quote(t.name)+" ("+quote(columns)+")")
-		}
+		list = append(list, t.statements(KindPostgres)...)
 	}
 	return list
 }
 
 // For returns the statements for a kind of database, "sqlite" or "postgres".
 func For(kind string) []string {
-	if kind == "postgres" {
+	if kind == KindPostgres {
 		return Postgres()
 	}
 	return SQLite()

@@ -61,11 +61,7 @@ func tables() []table {
 func SQLite() []string {
 	var list []string
 	for _, t := range tables() {
-		list = append(list, t.sqlite())
-		for _, columns := range t.indices {
-			name := t.name + "_" + strings.ReplaceAll(columns, ",", "_") + "_idx"
-			list = append(list, "CREATE INDEX "+name+" ON "+t.name+" ("+columns+")")
-		}
+		list = append(list, t.statements(KindSQLite)...)
 	}
 	return list
 }

@@ -23,6 +23,30 @@ func TestSQLite(t *testing.T) {
 	}
 }
 
+// TestMake compares with what Trac makes in PostgreSQL, by the rules of its
+// PostgreSQL backend.
+func TestMake(t *testing.T) {
+	for kind, want := range map[string]string{
+		schema.KindSQLite: "CREATE TABLE a (\n    id integer PRIMARY KEY,\n    n integer,\n    at integer,\n    s text\n);CREATE INDEX a_n_s_idx ON a (n,s);" +
+			"CREATE TABLE b (\n    x text,\n    y integer,\n    UNIQUE (x,y)\n)",
+		schema.KindPostgres: "CREATE TABLE \"a\" (\n    \"id\" SERIAL PRIMARY KEY,\n    \"n\" int,\n    \"at\" bigint,\n    \"s\" text\n);" +
+			"CREATE INDEX \"a_n_s_idx\" ON \"a\" (\"n\",\"s\");" +
+			"CREATE TABLE \"b\" (\n    \"x\" text,\n    \"y\" int,\n    CONSTRAINT \"b_pk\" PRIMARY KEY (\"x\",\"y\")\n)",
+	} {
+		got := append(schema.Make(kind, "a", "id auto, n int, at int64, s", "id", "n,s"), schema.Make(kind, "b", "x, y int", "x,y")...)
+		if d := cmp.Diff(want, strings.Join(got, ";")); d != "" {
+			t.Errorf("%s: %s", kind, d)
+		}
+		var all []string
+		for _, name := range schema.Tables() {
+			all = append(all, schema.MakeNow(kind, name)...)
+		}
+		if d := cmp.Diff(schema.For(kind), all); d != "" {
+			t.Errorf("%s: %s", kind, d)
+		}
+	}
+}
+
 func TestTables(t *testing.T) {
 	names := schema.Tables()
 	if len(names) != 21 {

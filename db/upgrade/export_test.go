@@ -1,0 +1,7 @@
+package upgrade
+
+// For tests.
+var (
+	Verify = verify
+	Count  = count
+)
