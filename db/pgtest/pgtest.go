@@ -199,7 +199,7 @@ func Eventually(tb TB, what string, holds func() bool) {
 	tb.Helper()
 	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			tb.Fatal(fmt.Sprintf("waited in vain: %s", what))
+			tb.Fatalf("waited in vain: %s", what)
 		}
 	}
 }
