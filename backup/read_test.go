@@ -257,26 +257,6 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestWithDatabase(t *testing.T) {
-	const set = "sqlite:db/new.db"
-	for name, c := range map[string]struct{ in, want string }{
-		"replaced":            {"# x\n[a]\ndatabase = b\n[trac]\nx = y\nDataBase: sqlite:old\nz = 1\n", "# x\n[a]\ndatabase = b\n[trac]\nx = y\ndatabase = " + set + "\nz = 1\n"},
-		"continued":           {"[trac]\ndatabase =\n  sqlite:old\n  more\nz = 1\n", "[trac]\ndatabase = " + set + "\nz = 1\n"},
-		"added":               {"[trac]\nx = y\n[z]\n", "[trac]\ndatabase = " + set + "\nx = y\n[z]\n"},
-		"no section":          {"[a]\nb = c", "[a]\nb = c\n\n[trac]\ndatabase = " + set + "\n"},
-		"in a comment":        {"[trac]\n# database = x\nx = [trac]\n", "[trac]\ndatabase = " + set + "\n# database = x\nx = [trac]\n"},
-		"a commented section": {"# [trac]\n[trac]\nx = y\n", "# [trac]\n[trac]\ndatabase = " + set + "\nx = y\n"},
-		"windows":             {"[trac]\r\ndatabase = a\r\nx = y\r\n", "[trac]\r\ndatabase = " + set + "\nx = y\r\n"},
-	} {
-		if got := withDatabase(c.in, set); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
-	if err := setDatabase(t.TempDir(), "a\nb"); err == nil {
-		t.Error("two lines were taken")
-	}
-}
-
 // nowhere is a sink that keeps nothing.
 type nowhere struct{}
 

@@ -2,13 +2,11 @@ package backup
 
 import (
 	"context"
-	"crypto/sha1" // for names of files, not a proof of anything
-	"encoding/hex"
 	"errors"
-	"regexp"
 	"strings"
 
 	"projhost/db"
+	"projhost/db/schema"
 )
 
 // readDatabase opens a database below dir that nobody else uses, checks it for
@@ -61,17 +59,8 @@ const firstHashed = 28
 
 // attachments calls f for the file of each row of the table attachment.
 func attachments(tx *db.Tx, f func(Name)) error {
-	suffix := regexp.MustCompile(`\.[A-Za-z0-9]+\z`)
 	return tx.Each(func(r db.Row) error {
-		realm, parent, name := r.Text(0), r.Text(1), r.Text(2)
-		dir := hashed(parent)
-		f(Name("files/attachments/" + realm + "/" + dir[:3] + "/" + dir + "/" + hashed(name) + suffix.FindString(name)))
+		f(Name("files/attachments/" + schema.AttachmentPath(r.Text(0), r.Text(1), r.Text(2))))
 		return nil
 	}, "SELECT type, id, filename FROM attachment ORDER BY type, id, filename")
-}
-
-// hashed is the SHA-1 by which Trac names attachments' directories and files.
-func hashed(s string) string {
-	sum := sha1.Sum([]byte(s))
-	return hex.EncodeToString(sum[:])
 }

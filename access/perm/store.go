@@ -30,26 +30,6 @@ func Entries(ctx context.Context, e *envs.Env) (list []Entry, err error) {
 	return list, nil
 }
 
-// Change adds and removes entries, all or none, and has every process that
-// serves the environment, Trac too, look at the table again. An entry that is
-// there already is not added twice, one that is not there not removed; how many
-// rows have changed is returned.
-func Change(ctx context.Context, e *envs.Env, add, remove []Entry) (changed int, err error) {
-	err = write(ctx, e, func(tx *db.Tx) (int, error) {
-		gone, err := removeAll(tx, remove)
-		if err != nil {
-			return 0, err
-		}
-		already, err := addAll(tx, add)
-		changed = gone + len(add) - len(already)
-		return changed, err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return changed, nil
-}
-
 // Grant adds entries, all or none, after [Check] has found nothing wrong with any
 // of them. Those that were there already are returned.
 func Grant(ctx context.Context, e *envs.Env, add []Entry) (already []Entry, err error) {

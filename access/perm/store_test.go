@@ -136,14 +136,6 @@ func TestGranted(t *testing.T) {
 	}
 }
 
-func TestChange(t *testing.T) {
-	e := testenvs.Env(t, nil)
-	n, err := perm.Change(t.Context(), e, entries("bo WIKI_VIEW", "anonymous WIKI_VIEW"), entries("anonymous LOG_VIEW", "nobody LOG_VIEW"))
-	if n != 2 || err != nil {
-		t.Errorf("%d, %v", n, err)
-	}
-}
-
 // TestLongestRuleCounts: whichever order trac.ini has them in.
 func TestLongestRuleCounts(t *testing.T) {
 	for rules, want := range map[string]bool{

@@ -2,19 +2,17 @@ package upgrade
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // the names of files, as Trac makes them
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"projhost/db"
+	"projhost/db/schema"
 )
 
 func attachmentSteps() []Step {
@@ -47,7 +45,7 @@ func moveAttachments(g *stage) error {
 		if err != nil {
 			return err
 		}
-		to := filepath.Join(g.env.Dir, "files", "attachments", r[0], newName(r[1], r[2]))
+		to := filepath.Join(g.env.Dir, "files", "attachments", filepath.FromSlash(schema.AttachmentPath(r[0], r[1], r[2])))
 		if !filepath.IsLocal(r[0]) || strings.ContainsAny(r[0], `/\`) {
 			return fmt.Errorf("an attachment is of the kind %q", r[0])
 		}
@@ -103,18 +101,6 @@ func quote(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// newName is where an attachment is kept below its kind's directory (Trac 1.0).
-func newName(id, name string) string {
-	parent := hash(id)
-	ext := regexp.MustCompile(`\.[A-Za-z0-9]+$`).FindString(name)
-	return filepath.Join(parent[:3], parent, hash(name)+ext)
-}
-
-func hash(s string) string {
-	sum := sha1.Sum([]byte(s)) //nolint:gosec // see above
-	return hex.EncodeToString(sum[:])
 }
 
 // same says whether to is there; it must be from then, as an earlier attempt

@@ -7,8 +7,6 @@
 package attachment
 
 import (
-	"crypto/sha1"
-	"encoding/hex"
 	"fmt"
 	"path"
 	"regexp"
@@ -19,6 +17,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"projhost/access/perm"
+	"projhost/db/schema"
 	"projhost/internal/fault"
 )
 
@@ -34,7 +33,6 @@ type Attachment struct {
 
 var (
 	windowsPath = regexp.MustCompile(`^([A-Za-z]:\\|\\\\)`)
-	extension   = regexp.MustCompile(`\.[A-Za-z0-9]+$`)
 	realmName   = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 )
 
@@ -64,13 +62,7 @@ func place(parent perm.Resource, name string) (string, error) {
 	if !realmName.MatchString(parent.Realm) {
 		return "", fault.New(fault.Invalid, fmt.Sprintf("%q is nothing that can have attachments.", parent.Realm))
 	}
-	of := hash(parent.ID)
-	return path.Join(parent.Realm, of[:3], of, hash(name)+extension.FindString(name)), nil
-}
-
-func hash(s string) string {
-	sum := sha1.Sum([]byte(s))
-	return hex.EncodeToString(sum[:])
+	return schema.AttachmentPath(parent.Realm, parent.ID, name), nil
 }
 
 // maxClashes is how many names are tried for a file whose name is taken.
