@@ -163,7 +163,8 @@ func writeVerified(w io.Writer, r *backup.Report) error {
 
 func writeDifferences(w io.Writer, list []backup.Difference) error {
 	if len(list) == 0 {
-		return nil
+		_, err := fmt.Fprintln(w, "verified: nothing is missing, and nothing has changed")
+		return err
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(tw, "WHAT\tWANT\tFOUND")
