@@ -112,9 +112,9 @@ func (b *Budget) State() BudgetState {
 
 // server is a database of a server, as one user sees it.
 type server struct {
-	name  string // for the log
-	users int    // open databases
-	pools []*pool
+	name  string  // for the log
+	users int     // open databases
+	pools []*pool // the first few are shared
 	dial  func(context.Context) (link, error)
 
 	// After a failed connection none is tried for a while, see down.
@@ -157,7 +157,7 @@ func (b *Budget) join(key, name, schema string, own bool, dial func(context.Cont
 	s := b.servers[key]
 	if s == nil {
 		s = &server{name: name, dial: dial}
-		for range max(1, min(poolsOfServer, b.options.Connections/2)) {
+		for range b.sharedPools() {
 			s.pools = append(s.pools, &pool{server: s})
 		}
 		b.servers[key] = s
@@ -170,9 +170,11 @@ func (b *Budget) join(key, name, schema string, own bool, dial func(context.Cont
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(schema))
-	shared := max(1, min(poolsOfServer, b.options.Connections/2))
-	return s.pools[int(h.Sum32()%uint32(shared))]
+	return s.pools[h.Sum32()%uint32(b.sharedPools())]
 }
+
+// sharedPools is how many pools a server's databases share.
+func (b *Budget) sharedPools() int { return max(1, min(poolsOfServer, b.options.Connections/2)) }
 
 // leave undoes join.
 func (b *Budget) leave(key string, p *pool, own bool) {
@@ -500,6 +502,9 @@ func (b *Budget) release(s *session, good bool) {
 // who waits for one of p, unless p has more than its share and others less, or
 // others none.
 func (b *Budget) heir(p *pool, now time.Time) *waiter {
+	if len(b.waiting) == 0 {
+		return nil
+	}
 	var own *waiter
 	for _, w := range b.waiting {
 		if w.pool == p {
