@@ -107,7 +107,7 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		serveCommand(), cgiCommand(), listCommand(), checkCommand(), demoCommand(), tracdCommand(), deployCommand(), adminCommand(),
-		backupCommand(), restoreCommand(), verifyCommand(),
+		allCommand(), backupCommand(), restoreCommand(), verifyCommand(),
 		doctorCommand(), pingCommand(), configCheckCommand(), versionCommand(),
 	)
 	return root

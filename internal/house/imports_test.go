@@ -111,6 +111,7 @@ func TestOutsideImports(t *testing.T) {
 		"database/sql":                 {"db"},
 		"github.com/a-h/templ":         {"templates/...", "project/..."},
 		"github.com/spf13/cobra":       {"cmd/projhost"},
+		"github.com/vbauerster/mpb":    {"cmd/projhost"},
 		"github.com/coreos/go-systemd": {"front", "life"},
 		"github.com/GehirnInc/crypt":   {"access/ht"},
 		"golang.org/x/crypto":          {"access/ht", "deploy/try"},
