@@ -200,12 +200,12 @@ type load struct {
 
 // wrk sends requests for some seconds: one thread, eight kept connections,
 // what a browser sends.
-func wrk(b *testing.B, seconds int, url string) load {
+func wrk(b *testing.B, seconds int, url string, flags ...string) load {
 	b.Helper()
-	out, err := exec.Command("wrk", "-t1", "-c8", fmt.Sprintf("-d%ds", seconds),
+	out, err := exec.Command("wrk", append(flags, "-t1", "-c8", fmt.Sprintf("-d%ds", seconds),
 		"-H", "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 		"-H", "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-		"-H", "Accept-Language: en-US,en;q=0.5", "-H", "Accept-Encoding: identity", url).CombinedOutput()
+		"-H", "Accept-Language: en-US,en;q=0.5", "-H", "Accept-Encoding: identity", url)...).CombinedOutput()
 	if err != nil {
 		b.Fatalf("wrk: %v (is it installed? `make deps`)\n%s", err, out)
 	}
