@@ -240,9 +240,9 @@ func (r *Registry) shut(env *Env) {
 	env.log.Debug("environment closed")
 }
 
-// retire stops handing the environment out and tells whether it is closed now;
-// if not, that happens when its last request ends.
-func (e *entry) retire(r *Registry) bool {
+// retire stops handing the environment out. It is closed now or, if in use,
+// when its last request ends.
+func (e *entry) retire(r *Registry) {
 	e.mu.Lock()
 	env := e.env
 	e.env = nil
@@ -254,7 +254,6 @@ func (e *entry) retire(r *Registry) bool {
 	if unused {
 		r.shut(env)
 	}
-	return env == nil || unused
 }
 
 // retireIdle closes the environment if nobody uses it.

@@ -103,19 +103,19 @@ func NewRegistry(o Options) *Registry {
 }
 
 // Close closes every environment, after the requests in it have ended or ctx
-// has; environments still in use then stay open until released.
+// has; environments still in use then close when they are released.
 func (r *Registry) Close(ctx context.Context) error {
 	r.stop()
 	r.work.Wait()
+	defer r.budget.Close() // a connection in use closes when it is given back
 	for {
-		busy := 0
 		for _, e := range r.all() {
-			if !e.retire(r) {
-				busy++
-			}
+			e.retire(r)
 		}
+		// Those being opened count as open: what opens too late to be told to stop
+		// is found here.
+		busy := r.slots.count()
 		if busy == 0 {
-			r.budget.Close()
 			return nil
 		}
 		select {

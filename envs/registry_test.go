@@ -344,6 +344,23 @@ func TestIdleIsClosed(t *testing.T) {
 	eventually(t, "the idle environment is closed", func() bool { return r.OpenCount() == 0 })
 }
 
+func TestCloseWaitsForRequests(t *testing.T) {
+	parent := testenvs.Parent(t, "one")
+	r := envs.NewRegistry(envs.Options{AllowRoots: []string{parent}})
+	e, release := acquire(t, r, locate(t, r, parent, "one"))
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.Close(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("closing while an environment is in use: %v", err)
+	}
+	must(t, e.DB().Read(t.Context(), func(*db.Tx) error { return nil }))
+	release()
+	must(t, r.Close(t.Context()))
+	if n := r.OpenCount(); n != 0 {
+		t.Errorf("%d environments are open", n)
+	}
+}
+
 // counter is a module's value that tells when it is closed.
 type counter struct{ closed chan string }
 
