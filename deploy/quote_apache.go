@@ -1,6 +1,8 @@
 package deploy
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -37,7 +39,23 @@ func quoteApacheCommand(s string) string {
 }
 
 // quoteApacheRealm is for AuthName, which is an expression whose value Apache puts
-// between quotes as it is, but for quotes that have no backslash.
+// between quotes as it is, but for quotes that have no backslash. A dollar or a
+// percent sign is special only before a digit or a brace (ap_expr), and only then
+// gets a backslash: see checkApacheRealm.
 func quoteApacheRealm(s string) string {
-	return quoteApache(strings.NewReplacer(`\`, `\\`, `%`, `\%`, `$`, `\$`).Replace(quoteRealm(s)))
+	s = strings.ReplaceAll(quoteRealm(s), `\`, `\\`)
+	return quoteApache(apacheExpression().ReplaceAllString(s, `\$0`))
+}
+
+// apacheExpression matches what is not text in an expression of Apache.
+func apacheExpression() *regexp.Regexp { return regexp.MustCompile(`\$[0-9]|%\{`) }
+
+// checkApacheRealm refuses a realm that is to be escaped if it is for digest
+// authentication: before 2.4.69, mod_auth_digest announces the expression's value
+// and then compares with its text (PR 59039).
+func checkApacheRealm(a Auth) error {
+	if found := apacheExpression().FindString(a.Realm); found != "" && a.Kind == AuthDigest {
+		return fmt.Errorf("realm %q: for digest authentication by Apache it may not hold %q, which versions before 2.4.69 take in two ways", a.Realm, found)
+	}
+	return nil
 }

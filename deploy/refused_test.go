@@ -46,6 +46,17 @@ func TestDigestRealm(t *testing.T) {
 		o.Auth.Kind = deploy.AuthBasic
 		refused(t, o, "")
 	}
+	for realm, why := range map[string]string{"a $1": `may not hold "$1"`, "a %{b}": `may not hold "%{"`, "a $b %c": ""} {
+		o := deploy.Options{
+			Dir: "/srv/deploy", Program: "/bin/projhost", Server: "apache", Mounts: []deploy.Mount{{Path: "/", Parent: "/srv/trac"}},
+			Auth: deploy.Auth{Kind: deploy.AuthDigest, Realm: realm},
+		}
+		refused(t, o, why)
+		o.Auth.Kind = deploy.AuthBasic
+		refused(t, o, "")
+		o.Server, o.Auth.Kind = "lighttpd", deploy.AuthDigest
+		refused(t, o, "")
+	}
 }
 
 // TestNginxMountBesideFiles: a path of the site and files to be sent are both

@@ -94,7 +94,7 @@ func checkApache(o Options) error {
 			return fmt.Errorf("socket in %q: Apache cannot connect to one with any of |?#%%*[ in its path", p)
 		}
 	}
-	return nil
+	return checkApacheRealm(o.Auth)
 }
 
 // ApacheDollar tells whether "${" has to be written in a value.
