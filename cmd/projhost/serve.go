@@ -62,6 +62,7 @@ SIGUSR2          hand-over: starts this program's file anew, which may be anothe
 	f.where(fs)
 	f.auth.flags(fs)
 	f.bounds(fs)
+	f.door.flags(fs)
 	f.limits.flags(fs)
 	f.logs(fs, "info")
 	f.life.flags(fs)
@@ -120,13 +121,21 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	key, err := f.doctorKey()
+	doctorKey, err := key(doctorKeyFlag, f.doctorKeyFile)
 	if err != nil {
 		return err
 	}
+	admins, door, err := f.door.open(adminPages(), log)
+	if err != nil {
+		return err
+	}
+	addrs = append(addrs, admins...)
 	r := f.registry(roots, log)
 	parent := settings["TRAC_ENV_PARENT_DIR"]
-	host := newHost(r, settings, named, roots, f.limits.request, key, log)
+	host := newHost(dispatch.Options{
+		Registry: r, Settings: settings, Envs: named, Roots: roots, RequestTimeout: f.limits.request,
+		DoctorKey: doctorKey, Door: door, Log: log,
+	})
 	entrance, err := f.entrance(r, host, listen, settings, named, log)
 	if err != nil {
 		return errors.Join(err, r.Close(ctx))
