@@ -21,7 +21,9 @@ import (
 	"projhost/front/gateway"
 	"projhost/internal/fault"
 	"projhost/internal/href"
+	"projhost/internal/stage"
 	"projhost/project"
+	"projhost/watch"
 )
 
 // DefaultRequestTimeout bounds the time one request may take.
@@ -43,8 +45,12 @@ type Options struct {
 	RequestTimeout time.Duration
 	// DoctorKey opens the doctor's pages, see doctor; "" shuts them.
 	DoctorKey string
-	Door      *door.Door   // what administrators see; nil is none
-	Log       *slog.Logger // nil discards
+	Door      *door.Door // what administrators see; nil is none
+	// Meter counts requests; nil counts none.
+	Meter *watch.Meter
+	// Slow is from when on a request is logged as slow, see logSlow; 0 logs none.
+	Slow time.Duration
+	Log  *slog.Logger // nil discards
 }
 
 // Host answers the requests of all front ends. It holds no request's
@@ -75,14 +81,15 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.serveHealth(w, r) {
 		return
 	}
-	t := &trace{id: requestID(r), started: time.Now(), path: r.URL.Path, ResponseWriter: w}
+	t := &trace{id: requestID(r), path: r.URL.Path, ResponseWriter: w}
+	t.clock.Start(time.Now())
 	header := w.Header()
 	header.Set("X-Request-Id", t.id)
 	header.Set("X-Content-Type-Options", "nosniff")
-	ctx, cancel := context.WithTimeout(r.Context(), h.options.RequestTimeout)
+	ctx, cancel := context.WithTimeout(stage.NewContext(r.Context(), &t.clock), h.options.RequestTimeout)
 	defer cancel()
 	defer t.letGo() // after the error page, which is the project's too
-	defer h.logRequest(r, t)
+	defer h.account(r, t)
 	defer h.recovered(r, t)
 	if err := h.serve(ctx, t, r); err != nil {
 		h.fail(t, r, t, err)
@@ -98,7 +105,7 @@ func (h *Host) recovered(r *http.Request, t *trace) {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
-	h.options.Log.Error("panic", "id", t.id, "env", t.envName(), "panic", v, "stack", string(debug.Stack()))
+	h.log(t).Error("panic", "id", t.id, "panic", v, "stack", string(debug.Stack()))
 	h.fail(t, r, t, fault.Wrap(fault.Internal, "", errors.New("a handler panicked")))
 }
 
@@ -225,6 +232,7 @@ func (h *Host) baseOf(env *envs.Env, from sources) (string, error) {
 // route sends the request down the one table of routes, with path as what is
 // below the project.
 func (h *Host) route(ctx context.Context, t *trace, r *http.Request, path string) error {
+	t.clock.Begin(stage.Handle)
 	ctx = context.WithValue(ctx, traceKey{}, t)
 	below := r.WithContext(ctx)
 	u := *r.URL

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"projhost/internal/fault"
+	"projhost/internal/stage"
 	"projhost/internal/stamp"
 )
 
@@ -79,14 +80,22 @@ func (e *entry) current(ctx context.Context, r *Registry) (*Env, error) {
 			go e.fly(r, f)
 		}
 		e.mu.Unlock()
-		select {
-		case <-f.done:
-			if f.err != nil {
-				return nil, f.err
-			}
-		case <-ctx.Done():
-			return nil, fault.Wrap(fault.As(ctx.Err()).Kind, "This project is taking too long to open.", fmt.Errorf("waiting for the environment to open: %w", ctx.Err()))
+		if err := f.wait(ctx); err != nil {
+			return nil, err
 		}
+	}
+}
+
+// wait returns when the flight has landed.
+func (f *flight) wait(ctx context.Context) error {
+	clock := stage.Of(ctx)
+	clock.Begin(stage.Open)
+	defer clock.End(stage.Open)
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return fault.Wrap(fault.As(ctx.Err()).Kind, "This project is taking too long to open.", fmt.Errorf("waiting for the environment to open: %w", ctx.Err()))
 	}
 }
 
@@ -334,6 +343,9 @@ func (g *gate) enter(ctx context.Context, o Options) error {
 	if g.waiting.Add(1) > int32(o.MaxQueue) {
 		return busy(o, "too many requests are waiting")
 	}
+	clock := stage.Of(ctx)
+	clock.Begin(stage.Wait)
+	defer clock.End(stage.Wait)
 	timer := time.NewTimer(o.QueueWait)
 	defer timer.Stop()
 	select {

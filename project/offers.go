@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"projhost/internal/href"
+	"projhost/internal/stage"
 	"projhost/markup"
 )
 
@@ -85,6 +86,9 @@ func (s *Site) Render(r *Request, from markup.Context, doc *markup.Doc) (string,
 	if err != nil {
 		return "", err
 	}
+	clock := stage.Of(r.Context())
+	clock.Begin(stage.Render)
+	defer clock.End(stage.Render)
 	config := r.Env.Config()
 	links := &resolver{site: s, request: r, ready: make(map[Linker]func(markup.Context, markup.Link) markup.Target)}
 	html := doc.AppendHTML(make([]byte, 0, htmlGuess), markup.Options{

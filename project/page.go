@@ -13,6 +13,7 @@ import (
 
 	"projhost/envs"
 	"projhost/internal/fault"
+	"projhost/internal/stage"
 	"projhost/templates"
 )
 
@@ -59,7 +60,7 @@ func (p Page) Write(w http.ResponseWriter, r *Request) error {
 			buffers().Put(buf)
 		}
 	}()
-	if err := templates.Layout(chrome, p.Body).Render(r.Context(), buf); err != nil {
+	if err := p.render(r.Context(), buf, chrome); err != nil {
 		return fmt.Errorf("rendering the page %q: %w", p.Title, err)
 	}
 	status := p.Status
@@ -73,6 +74,13 @@ func (p Page) Write(w http.ResponseWriter, r *Request) error {
 	w.WriteHeader(status)
 	_, err = w.Write(buf.Bytes())
 	return clientGone(err)
+}
+
+func (p Page) render(ctx context.Context, buf *bytes.Buffer, chrome *templates.Chrome) error {
+	clock := stage.Of(ctx)
+	clock.Begin(stage.Render)
+	defer clock.End(stage.Render)
+	return templates.Layout(chrome, p.Body).Render(ctx, buf)
 }
 
 // pageHeader sets what goes with every page, then what [http-headers] adds.
