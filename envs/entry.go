@@ -165,7 +165,7 @@ func (r *Registry) openCounted(ctx context.Context, e *entry) (*Env, error) {
 		return nil, err
 	}
 	r.slots.hold(env, e)
-	env.log.Debug("environment opened", "dir", e.loc.dir, "schema", env.version, "read_only", env.readOnly)
+	env.log.Debug("environment opened", "dir", e.loc.dir, "schema", env.version, "read_only", string(env.readOnly))
 	return env, nil
 }
 

@@ -26,7 +26,7 @@ type State string
 const (
 	Closed   State = "closed"    // in order as far as is known, not open now
 	Open     State = "open"      // open, for reading and writing
-	ReadOnly State = "read-only" // served for reading: its tables are of an older Trac
+	ReadOnly State = "read-only" // open, for reading only: see [Info.ReadOnlyBy]
 	Broken   State = "broken"    // cannot be opened
 )
 
@@ -38,8 +38,9 @@ type Info struct {
 	Description string // [project] descr
 	Database    string // kind: sqlite, postgres, mysql
 	State       State
-	Version     int    // of the tables; 0 if it has not been opened yet
-	Reason      string // why it is Broken, for operators only
+	Version     int        // of the tables; 0 if it has not been opened yet
+	Reason      string     // why it is Broken, for operators only
+	ReadOnlyBy  ReadOnlyBy // why it is ReadOnly
 }
 
 // rescanAfter is how long a listing is believed without a look at the disk.
@@ -96,7 +97,7 @@ func (r *Registry) withState(i Info) Info {
 	switch {
 	case e.env != nil:
 		i.State, i.Version = Open, e.env.version
-		if e.env.readOnly {
+		if i.ReadOnlyBy = e.env.readOnly; i.ReadOnlyBy != ReadWrite {
 			i.State = ReadOnly
 		}
 	case e.broken != nil:

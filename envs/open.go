@@ -62,7 +62,7 @@ func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
 		config:   config,
 		db:       d,
 		version:  version,
-		readOnly: version < schema.Version,
+		readOnly: r.readOnlyBy(config, version),
 		log:      r.options.Log.With("env", l.Name()),
 		dbFile:   stamp.Of(d.File()),
 	}
@@ -89,10 +89,10 @@ func (e *Env) warn() {
 // ConfigFile is the trac.ini of the environment in dir.
 func ConfigFile(dir string) string { return filepath.Join(dir, configFile) }
 
-// openDB opens the database; one of an older version is never written to.
+// openDB opens the database; one that is only read is never written to.
 func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Config) (*db.DB, int, error) {
 	d, err := db.Open(ctx, dir, config.String("trac", "database"), db.Options{
-		WriteAt: schema.Version, Log: r.options.Log, Budget: r.budget, Passing: !poolable(config),
+		ReadOnly: r.declared(config) != ReadWrite, WriteAt: schema.Version, Log: r.options.Log, Budget: r.budget, Passing: !poolable(config),
 	})
 	if err != nil {
 		return nil, 0, err

@@ -40,6 +40,8 @@ type Options struct {
 	Recheck       time.Duration // how long what the file system said is believed
 	MaxMisses     int           // unknown names remembered
 	Connections   int           // connections to database servers, of all environments together
+	ReadOnly      bool          // every environment is only read
+	Admin         bool          // for commands of an administrator: ReadOnly and [trac] readonly, which are about visitors, do not count
 	Pooler        bool          // they are reached by way of a pooler in transaction mode
 	Log           *slog.Logger  // nil discards
 }

@@ -33,6 +33,7 @@ type hostFlags struct {
 	queueWait     time.Duration
 	idleClose     time.Duration
 	connections   int
+	readOnly      bool
 	pooler        bool
 	doctorKeyFile string
 	logFormat     string
@@ -71,6 +72,7 @@ func (f *hostFlags) bounds(fs *pflag.FlagSet) {
 	fs.IntVar(&f.maxQueue, "max-queue", envs.DefaultMaxQueue, "requests waiting for one environment")
 	fs.IntVar(&f.connections, "db-connections", db.DefaultConnections, "connections to PostgreSQL servers, of all environments together")
 	fs.BoolVar(&f.pooler, "db-pooler", false, "PostgreSQL is reached by way of a pooler in transaction mode, as PgBouncer")
+	fs.BoolVar(&f.readOnly, "readonly", false, "serve every environment for reading only, as [trac] readonly does one")
 	fs.DurationVar(&f.queueWait, "queue-wait", envs.DefaultQueueWait, "how long a request waits for its turn")
 	fs.StringVar(&f.doctorKeyFile, doctorKeyFlag, "", "let who has the key in this file see how requests are understood (see projhost doctor)")
 	fs.DurationVar(&f.idleClose, "idle-close", envs.DefaultIdleClose, "close an environment unused for so long")
@@ -162,7 +164,7 @@ func unwrapPath(err error) error {
 
 func (f *hostFlags) registry(roots []string, log *slog.Logger) *envs.Registry {
 	return envs.NewRegistry(envs.Options{
-		AllowRoots: roots, Connections: f.connections, Pooler: f.pooler, MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
+		AllowRoots: roots, ReadOnly: f.readOnly, Connections: f.connections, Pooler: f.pooler, MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
 		QueueWait: f.queueWait, IdleClose: f.idleClose, Log: log,
 	})
 }
