@@ -115,13 +115,16 @@ func poolable(config *tracini.Config) bool {
 	return !set || !known || yes
 }
 
+// errOldTables is in the chain of what says that an upgrade is needed.
+var errOldTables = errors.New("older than Trac 1.0")
+
 // checkSchema says what to do about tables that cannot be served.
 func checkSchema(version int) error {
 	switch {
 	case version > schema.Version:
 		return fmt.Errorf("the tables are of version %d; this program knows up to %d: use a newer one", version, schema.Version)
 	case version < oldestSchema:
-		return fmt.Errorf("the tables are of version %d, older than Trac 1.0 (%d): run \"projhost admin ENV upgrade\" first", version, oldestSchema)
+		return fmt.Errorf("the tables are of version %d, %w (%d): run \"projhost admin ENV upgrade\" first", version, errOldTables, oldestSchema)
 	}
 	return nil
 }

@@ -83,6 +83,8 @@ type Registry struct {
 	entries map[string]*entry // by canonical directory
 	lists   map[string]*listing
 
+	sizes sizes
+
 	stop    context.CancelFunc
 	stopped context.Context
 	work    sync.WaitGroup
@@ -98,6 +100,7 @@ func NewRegistry(o Options) *Registry {
 		budget:  db.NewBudget(db.BudgetOptions{Connections: o.Connections, Wait: o.QueueWait, Pooler: o.Pooler, Log: o.Log}),
 		entries: make(map[string]*entry),
 		lists:   make(map[string]*listing),
+		sizes:   sizes{byDir: make(map[string]Size), tried: make(map[string]time.Time)},
 	}
 	r.stopped, r.stop = context.WithCancel(context.Background())
 	r.work.Go(r.closeIdle)
