@@ -20,9 +20,12 @@ import (
 	"projhost/templates"
 )
 
+// LeaveName is a page of the door's own, if there is a key: a POST to it forgets
+// the key.
+const LeaveName = "leave"
+
 const (
 	home       = "status" // where the right key leads
-	leave      = "leave"  // a POST here forgets the key
 	maxKeyForm = 4 << 10  // bytes of the form that asks for the key
 )
 
@@ -106,7 +109,7 @@ func named(host string) bool {
 
 // page finds what a path leads to.
 func (d *Door) page(path string) (h http.Handler, below string) {
-	if path == leave && d.options.Key != "" {
+	if path == LeaveName && d.options.Key != "" {
 		return http.HandlerFunc(d.leave), path
 	}
 	if h = d.options.Pages[path]; h != nil && !strings.HasSuffix(path, "/") {

@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"projhost/door"
+	"projhost/envs"
 	"projhost/front"
+	"projhost/status"
+	"projhost/watch"
 )
 
 // doorFlags say how administrators reach the program's own pages.
@@ -24,32 +28,38 @@ func (d *doorFlags) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&d.keyFile, adminKeyFlag, "", "ask administrators for the key in this file; with it they get in by every listener, at /.projhost/")
 }
 
-// open reads the key and returns the listeners for administrators, and a door to
-// the pages; nil if neither key nor listener was asked for.
-func (d *doorFlags) open(pages map[string]http.Handler, log *slog.Logger) ([]front.Addr, *door.Door, error) {
-	if d.keyFile == "" && len(d.listen) == 0 {
-		return nil, nil, nil
+// parse reads the key and the listeners for administrators.
+func (d *doorFlags) parse() (word string, addrs []front.Addr, err error) {
+	if word, err = key(adminKeyFlag, d.keyFile); err != nil {
+		return "", nil, err
 	}
-	word, err := key(adminKeyFlag, d.keyFile)
-	if err != nil {
-		return nil, nil, err
-	}
-	var addrs []front.Addr
 	for _, s := range d.listen {
 		a, err := front.ParseAddr(s)
 		if err == nil {
 			a, err = a.ForAdmins(word != "")
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("--admin-listen %s: %w", front.HideSecret(s), err)
+			return "", nil, fmt.Errorf("--admin-listen %s: %w", front.HideSecret(s), err)
 		}
 		addrs = append(addrs, a)
 	}
-	return addrs, door.New(door.Options{Key: word, Pages: pages, Log: log}), nil
+	return word, addrs, nil
+}
+
+// door leads to the pages; it is nil if neither key nor listener was asked for.
+func (d *doorFlags) door(word string, r *envs.Registry, meter *watch.Meter, log *slog.Logger) *door.Door {
+	if word == "" && len(d.listen) == 0 {
+		return nil
+	}
+	return door.New(door.Options{Key: word, Pages: d.adminPages(r, meter, log), Log: log})
 }
 
 // adminPages are what is behind the door, by path below /.projhost/. What the
 // program has to show to administrators is added here.
-func adminPages() map[string]http.Handler {
-	return map[string]http.Handler{}
+func (d *doorFlags) adminPages(r *envs.Registry, meter *watch.Meter, log *slog.Logger) map[string]http.Handler {
+	p := status.Pages{Source: &status.Source{Registry: r, Meter: meter, Version: version, Started: time.Now()}, Log: log}
+	if d.keyFile != "" {
+		p.Leave = door.LeaveName
+	}
+	return p.Handlers()
 }

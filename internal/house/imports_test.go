@@ -58,12 +58,13 @@ func floors() map[string]floor {
 		"door":                {"who may see the program's own pages", []string{"access/tries", "front/gateway", "templates"}},
 		"dispatch":            {"the request's way", []string{"front/gateway", "doctor", "door", "envs", "envs/tracini", "project", "templates", "internal/fault", "internal/href", "internal/locale", "internal/stage", "internal/stamp", "watch"}},
 		"watch":               {"counts requests, shows them as metrics, and profiles", []string{"internal/stage", "envs", "db"}},
+		"status":              {"how environments are doing, for administrators", []string{"envs", "front/gateway", "internal/fault", "templates", "watch"}},
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
 		"testenvs":            {"environments for tests", []string{"db/pgtest", "db", "envs", "envs/tracini", "project", "dispatch", "front/gateway"}},
 		"backup":              {"copy environments, bring them back, verify", []string{"db", "db/schema", "envs", "envs/tracini", "internal/fault"}},
 		"admin":               {"trac-admin's commands on one environment", []string{"backup", "access/...", "envs/...", "db/...", "project/...", "internal/..."}},
-		"cmd/projhost":        {"parse, wire, run", []string{"admin", "backup", "front/...", "deploy/...", "doctor", "door", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life", "watch"}},
+		"cmd/projhost":        {"parse, wire, run", []string{"admin", "backup", "front/...", "deploy/...", "doctor", "door", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life", "status", "watch"}},
 		"life":                {"the process: signals, service manager, log and pid files, hand-over", []string{"front"}},
 	}
 }
