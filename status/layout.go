@@ -40,7 +40,11 @@ func columns() []column {
 			if r.Size == nil {
 				return templates.StatusCell{Value: "not yet known"}
 			}
-			return templates.StatusCell{Value: Bytes(r.Size.Total()), Note: Bytes(r.Size.Attachments) + " attached"}
+			c := templates.StatusCell{Value: Bytes(r.Size.Total())}
+			if r.Size.Attachments > 0 {
+				c.Note = Bytes(r.Size.Attachments) + " attached"
+			}
+			return c
 		}},
 		{key: "running", label: "Now", hint: "Requests in it now, and waiting", number: true, cell: func(r *Row, _ time.Time) templates.StatusCell {
 			c := templates.StatusCell{Value: strconv.Itoa(r.Use.Running)}
@@ -85,7 +89,7 @@ func stateWords(state string) string {
 func layOut(p *templates.StatusPage, q Query, h *Host, rows []Row, databases []string) {
 	now := time.Now()
 	part, page, pages := q.page(rows)
-	p.Text, p.Sort = q.Text, q.Sort
+	p.Text = q.Text
 	p.Facts = facts(h, now)
 	p.States = choices(q.State, States())
 	p.Databases = choices(q.Database, databases)
@@ -95,8 +99,11 @@ func layOut(p *templates.StatusPage, q Query, h *Host, rows []Row, databases []s
 	}
 	cols := columns()
 	for _, c := range cols {
-		p.Columns = append(p.Columns, q.column(c, p.Action))
+		head := q.column(c, p.Action)
+		p.Columns = append(p.Columns, head)
+		p.Orders = append(p.Orders, templates.StatusChoice{Value: c.first(), Label: c.label, Chosen: head.Sorted != ""})
 	}
+	p.Orders = append([]templates.StatusChoice{{Label: "Title", Chosen: q.Sort == ""}}, p.Orders...)
 	for i := range part {
 		p.Rows = append(p.Rows, layRow(&part[i], cols[2:], now))
 	}
@@ -120,14 +127,19 @@ func layOut(p *templates.StatusPage, q Query, h *Host, rows []Row, databases []s
 	}
 }
 
+// first is how rows are sorted by the column at first: of figures one asks for
+// the largest.
+func (c *column) first() string {
+	if c.number || c.key == "last" {
+		return "-" + c.key
+	}
+	return c.key
+}
+
 // column is a heading: the one that rows are sorted by turns the order round.
-// Figures are asked for to see the largest.
 func (q Query) column(c column, action string) templates.StatusColumn {
 	next := q
-	next.Page, next.Sort = 1, c.key
-	if c.number || c.key == "last" {
-		next.Sort = "-" + c.key
-	}
+	next.Page, next.Sort = 1, c.first()
 	out := templates.StatusColumn{Label: c.label, Hint: c.hint, Number: c.number}
 	switch q.Sort {
 	case c.key:

@@ -12,9 +12,9 @@ type StatusPage struct {
 	Not   []string // what was not, and why
 
 	Text      string
-	Sort      string
 	States    []StatusChoice
 	Databases []StatusChoice
+	Orders    []StatusChoice // for narrow screens, which show no headings
 	Count     string // "12 of 300 environments"
 	Columns   []StatusColumn
 	Rows      []StatusRow
