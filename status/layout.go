@@ -117,7 +117,7 @@ func layOut(p *templates.StatusPage, q Query, h *Host, rows []Row, databases []s
 	link := func(n int) string {
 		other := q
 		other.Page = n
-		return address(p.Action, other.values())
+		return address(p.Action, other.Values())
 	}
 	if page > 1 {
 		p.Previous = link(page - 1)
@@ -147,7 +147,7 @@ func (q Query) column(c column, action string) templates.StatusColumn {
 	case "-" + c.key:
 		out.Sorted, next.Sort = "descending", c.key
 	}
-	out.Href = address(action, next.values())
+	out.Href = address(action, next.Values())
 	return out
 }
 

@@ -54,8 +54,8 @@ func (q *Query) check() error {
 	return nil
 }
 
-// values is the address of a query; defaults are left out.
-func (q Query) values() url.Values {
+// Values is the address of a query; defaults are left out.
+func (q Query) Values() url.Values {
 	v := url.Values{}
 	for name, value := range map[string]string{"q": q.Text, "state": q.State, "database": q.Database, "sort": q.Sort} {
 		if value != "" {
