@@ -69,7 +69,7 @@ there, or an --admin-key-file; then the address of the site will do, too.
 }
 
 // list are the rows that are asked for.
-func (f *listFlags) list(ctx context.Context, args []string) ([]status.Row, error) {
+func (f *listFlags) list(ctx context.Context, args []string) ([]*status.Row, error) {
 	if f.query.State == listedOK && f.live == "" {
 		f.query.State = string(envs.Open)
 	}
@@ -103,7 +103,7 @@ func (f *listFlags) list(ctx context.Context, args []string) ([]status.Row, erro
 const listedOK = "ok"
 
 // inspectAll opens every environment of the parent directory, some at a time.
-func (f *hostFlags) inspectAll(ctx context.Context) ([]status.Row, error) {
+func (f *hostFlags) inspectAll(ctx context.Context) ([]*status.Row, error) {
 	settings, err := f.settings()
 	if err != nil {
 		return nil, err
@@ -130,9 +130,9 @@ func (f *hostFlags) inspectAll(ctx context.Context) ([]status.Row, error) {
 }
 
 // inspect opens each environment to learn its version and state, and measures it.
-func inspect(ctx context.Context, r *envs.Registry, dir string, list []envs.Info) []status.Row {
+func inspect(ctx context.Context, r *envs.Registry, dir string, list []envs.Info) []*status.Row {
 	const atOnce = 8
-	rows := make([]status.Row, len(list))
+	rows := make([]*status.Row, len(list))
 	var wg sync.WaitGroup
 	next := make(chan int)
 	for range atOnce {
@@ -156,8 +156,8 @@ func inspect(ctx context.Context, r *envs.Registry, dir string, list []envs.Info
 }
 
 // writeTable writes what was counted only if a server tells it.
-func writeTable(w io.Writer, list []status.Row) error {
-	live := slices.ContainsFunc(list, func(e status.Row) bool { return e.Use != nil })
+func writeTable(w io.Writer, list []*status.Row) error {
+	live := slices.ContainsFunc(list, func(e *status.Row) bool { return e.Use != nil })
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	heading := "NAME\tSTATE\tDATABASE\tVERSION\tTITLE\tPATH\tSIZE"
 	if live {
