@@ -302,6 +302,12 @@ func (e *entry) isClosed() bool {
 	return e.env == nil && e.flight == nil
 }
 
+func (e *entry) isBroken() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.env == nil && e.broken != nil
+}
+
 // again returns the state after one more failure: twice the delay, up to a bound.
 func (b *broken) again(err error, now time.Time, files fileSet) *broken {
 	delay := firstBackoff

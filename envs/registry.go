@@ -333,6 +333,29 @@ func (r *Registry) reserve(ctx context.Context) error {
 // OpenCount is how many environments are open now.
 func (r *Registry) OpenCount() int { return r.slots.count() }
 
+// Totals are how a registry's environments are doing together.
+type Totals struct {
+	Known       int // have been asked for, and are still there
+	Open        int
+	Quarantined int // out of order, see [ErrBroken]
+	Running     int // requests in them
+	Waiting     int // requests waiting for their turn
+}
+
+// Totals counts; it looks at no file.
+func (r *Registry) Totals() Totals {
+	all := r.all()
+	t := Totals{Known: len(all), Open: r.OpenCount()}
+	for _, e := range all {
+		t.Running += len(e.gate.slots)
+		t.Waiting += int(e.gate.waiting.Load())
+		if e.isBroken() {
+			t.Quarantined++
+		}
+	}
+	return t
+}
+
 // Responds returns when the registry's locks could be had. It does not return
 // if they never can.
 func (r *Registry) Responds() {
