@@ -245,8 +245,9 @@ func (e *entry) release(env *Env, r *Registry) {
 // shut closes an environment that is neither in use nor handed out any more.
 func (r *Registry) shut(env *Env) {
 	env.close()
-	r.slots.give(env)
 	env.log.Debug("environment closed")
+	env.ownLog.Close()
+	r.slots.give(env)
 }
 
 // retire stops handing the environment out and tells whether it is closed now;

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"projhost/db"
+	"projhost/envs/envlog"
 	"projhost/internal/fault"
 )
 
@@ -41,6 +44,7 @@ type Options struct {
 	MaxMisses     int           // unknown names remembered
 	Connections   int           // connections to database servers, of all environments together
 	Pooler        bool          // they are reached by way of a pooler in transaction mode
+	Logs          *envlog.Logs  // environments' own logs; nil: they have none
 	Log           *slog.Logger  // nil discards
 }
 
@@ -290,6 +294,13 @@ func (s *openSlots) entries() []*entry {
 	return list
 }
 
+// envs are the open environments.
+func (s *openSlots) envs() []*Env {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.holders))
+}
+
 // idle tells those who wait that an environment can be evicted now.
 func (s *openSlots) idle() {
 	s.mu.Lock()
@@ -355,6 +366,17 @@ func (r *Registry) Totals() Totals {
 	}
 	return t
 }
+
+// ReopenLogs has environments' own logs opened anew with their next lines: the
+// files may have been moved away.
+func (r *Registry) ReopenLogs() {
+	for _, env := range r.slots.envs() {
+		env.ownLog.Reopen()
+	}
+}
+
+// LostLines is how many lines of environments' own logs could not be written.
+func (r *Registry) LostLines() uint64 { return r.options.Logs.Lost() }
 
 // Responds returns when the registry's locks could be had. It does not return
 // if they never can.

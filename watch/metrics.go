@@ -31,10 +31,10 @@ func (m *Meter) Handler(r *envs.Registry, version string) http.Handler {
 
 // metrics are those of the program's own.
 type metrics struct {
-	build, requests, duration, stages, bytes                             *prometheus.Desc
-	envRequests, envErrors, envRefused, envBytes, envSeconds             *prometheus.Desc
-	known, open, quarantined, running, waiting                           *prometheus.Desc
-	connections, connectionLimit, connectionWaiting, serverUp, databases *prometheus.Desc
+	build, requests, duration, stages, bytes                                   *prometheus.Desc
+	envRequests, envErrors, envRefused, envBytes, envSeconds                   *prometheus.Desc
+	known, open, quarantined, running, waiting                                 *prometheus.Desc
+	connections, connectionLimit, connectionWaiting, serverUp, databases, lost *prometheus.Desc
 }
 
 func descriptions() metrics {
@@ -66,6 +66,8 @@ func descriptions() metrics {
 		connectionWaiting: of("db_connections_waiting", "Transactions that wait for a connection."),
 		serverUp:          of("db_server_up", "Whether the last attempt to connect to a database server succeeded.", "server"),
 		databases:         of("db_open", "Databases of a server that are open.", "server"),
+
+		lost: of("log_lines_lost_total", "Lines of environments' own logs that could not be written."),
 	}
 }
 
@@ -139,6 +141,7 @@ func (c *collector) environments(s sink) {
 	s.gauge(c.all.quarantined, t.Quarantined)
 	s.gauge(c.all.running, t.Running)
 	s.gauge(c.all.waiting, t.Waiting)
+	s.counter(c.all.lost, float64(c.registry.LostLines()))
 }
 
 func (c *collector) databases(s sink) {

@@ -96,6 +96,7 @@ func TestMetrics(t *testing.T) {
 		"projhost_environments_quarantined":            0,
 		"projhost_requests_running":                    1,
 		"projhost_requests_waiting":                    0,
+		"projhost_log_lines_lost_total":                0,
 		"projhost_db_connections_limit":                20,
 		"projhost_environment_requests_total{env=one}": 3,
 
