@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -184,9 +185,33 @@ func (b *Budget) join(key, name, schema string, own bool, dial func(context.Cont
 		s.pools = append(s.pools, p)
 		return p
 	}
+	return s.pools[b.poolOf(schema)]
+}
+
+// poolOf is which of a server's shared pools a schema uses, from 0.
+func (b *Budget) poolOf(schema string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(schema))
-	return s.pools[h.Sum32()%uint32(b.sharedPools())]
+	return int(h.Sum32() % uint32(b.sharedPools()))
+}
+
+// Describe says, without opening it or telling a password, which file a database
+// is, or which connections one of a server has; passing are those that end with
+// a request. What makes no sense has no description.
+func (b *Budget) Describe(dir, dsn string, passing bool) string {
+	t, err := parseTarget(dir, dsn)
+	switch {
+	case err != nil:
+		return ""
+	case t.kind != kindPostgres:
+		if below, err := filepath.Rel(dir, t.path); err == nil && filepath.IsLocal(below) {
+			return below
+		}
+		return t.path
+	case passing:
+		return t.String() + ", not pooled"
+	}
+	return fmt.Sprintf("%s, pool %d of %d", t, b.poolOf(t.schema)+1, b.sharedPools())
 }
 
 // sharedPools is how many pools a server's databases share.

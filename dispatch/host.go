@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"projhost/door"
 	"projhost/envs"
 	"projhost/front/gateway"
 	"projhost/internal/fault"
@@ -44,6 +45,7 @@ type Options struct {
 	RequestTimeout time.Duration
 	// DoctorKey opens the doctor's pages, see doctor; "" shuts them.
 	DoctorKey string
+	Door      *door.Door // what administrators see; nil is none
 	// Meter counts requests; nil counts none.
 	Meter *watch.Meter
 	// Slow is from when on a request is logged as slow, see logSlow; 0 logs none.
@@ -111,6 +113,13 @@ func (h *Host) recovered(r *http.Request, t *trace) {
 func (h *Host) serve(ctx context.Context, t *trace, r *http.Request) error {
 	if done, err := h.consult(ctx, t, r); done {
 		return err
+	}
+	if h.options.Door.Answer(t, r) {
+		return nil
+	}
+	if strings.HasPrefix(r.URL.Path, gateway.OwnPrefix) || gateway.FromContext(r.Context()).Admin() {
+		// Logins are not asked for here, so no project may answer.
+		return fault.New(fault.NotFound, "")
 	}
 	from := h.sources(r)
 	to, err := h.target(from, r.URL.Path)

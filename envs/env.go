@@ -28,7 +28,7 @@ type Env struct {
 	config   *tracini.Config
 	db       *db.DB
 	version  int
-	readOnly bool
+	readOnly ReadOnlyBy
 	ownLog   *envlog.Log
 	log      *slog.Logger // ownLog's
 	dbFile   stamp.Stamp  // the database file, for SQLite
@@ -60,9 +60,11 @@ func (e *Env) DB() *db.DB { return e.db }
 // Version is the version of the database's schema, 29 to 45.
 func (e *Env) Version() int { return e.version }
 
-// ReadOnly is true for an environment that is served for reading only, since
-// its schema is of an older Trac.
-func (e *Env) ReadOnly() bool { return e.readOnly }
+// ReadOnly is true for an environment that is only read.
+func (e *Env) ReadOnly() bool { return e.readOnly != ReadWrite }
+
+// ReadOnlyBy is why it is only read, [ReadWrite] if it is not.
+func (e *Env) ReadOnlyBy() ReadOnlyBy { return e.readOnly }
 
 // Log writes to the host's log, with the environment's name on every line, and to
 // the environment's own, see [Options].Logs.

@@ -67,7 +67,7 @@ func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
 		config:   config,
 		db:       d,
 		version:  version,
-		readOnly: version < schema.Version,
+		readOnly: r.readOnlyBy(config, version),
 		ownLog:   own,
 		log:      log,
 		dbFile:   stamp.Of(d.File()),
@@ -104,10 +104,10 @@ func (e *Env) warn() {
 // ConfigFile is the trac.ini of the environment in dir.
 func ConfigFile(dir string) string { return filepath.Join(dir, configFile) }
 
-// openDB opens the database; one of an older version is never written to.
+// openDB opens the database; one that is only read is never written to.
 func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Config, log *slog.Logger) (*db.DB, int, error) {
 	d, err := db.Open(ctx, dir, config.String("trac", "database"), db.Options{
-		WriteAt: schema.Version, Log: log, Budget: r.budget, Passing: !poolable(config),
+		ReadOnly: r.declared(config) != ReadWrite, WriteAt: schema.Version, Log: log, Budget: r.budget, Passing: !poolable(config),
 	})
 	if err != nil {
 		return nil, 0, err
@@ -130,13 +130,16 @@ func poolable(config *tracini.Config) bool {
 	return !set || !known || yes
 }
 
+// errOldTables is in the chain of what says that an upgrade is needed.
+var errOldTables = errors.New("older than Trac 1.0")
+
 // checkSchema says what to do about tables that cannot be served.
 func checkSchema(version int) error {
 	switch {
 	case version > schema.Version:
 		return fmt.Errorf("the tables are of version %d; this program knows up to %d: use a newer one", version, schema.Version)
 	case version < oldestSchema:
-		return fmt.Errorf("the tables are of version %d, older than Trac 1.0 (%d): run \"projhost admin ENV upgrade\" first", version, oldestSchema)
+		return fmt.Errorf("the tables are of version %d, %w (%d): run \"projhost admin ENV upgrade\" first", version, errOldTables, oldestSchema)
 	}
 	return nil
 }

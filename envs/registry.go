@@ -43,6 +43,8 @@ type Options struct {
 	Recheck       time.Duration // how long what the file system said is believed
 	MaxMisses     int           // unknown names remembered
 	Connections   int           // connections to database servers, of all environments together
+	ReadOnly      bool          // every environment is only read
+	Admin         bool          // for commands of an administrator: ReadOnly and [trac] readonly, which are about visitors, do not count
 	Pooler        bool          // they are reached by way of a pooler in transaction mode
 	Logs          *envlog.Logs  // environments' own logs; nil: they have none
 	Log           *slog.Logger  // nil discards
@@ -85,6 +87,8 @@ type Registry struct {
 	entries map[string]*entry // by canonical directory
 	lists   map[string]*listing
 
+	sizes sizes
+
 	stop    context.CancelFunc
 	stopped context.Context
 	work    sync.WaitGroup
@@ -100,6 +104,7 @@ func NewRegistry(o Options) *Registry {
 		budget:  db.NewBudget(db.BudgetOptions{Connections: o.Connections, Wait: o.QueueWait, Pooler: o.Pooler, Log: o.Log}),
 		entries: make(map[string]*entry),
 		lists:   make(map[string]*listing),
+		sizes:   sizes{byDir: make(map[string]Size), tried: make(map[string]time.Time)},
 	}
 	r.stopped, r.stop = context.WithCancel(context.Background())
 	r.work.Go(r.closeIdle)

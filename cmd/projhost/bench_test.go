@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"projhost/dispatch"
 	"projhost/front/gateway"
 )
 
@@ -29,7 +30,7 @@ func BenchmarkDemoPage(b *testing.B) {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	r := f.registry([]string{dir}, log)
 	defer func() { _ = r.Close(context.Background()) }()
-	host := newHost(r, settings, nil, []string{dir}, 0, "", log)
+	host := newHost(dispatch.Options{Registry: r, Settings: settings, Roots: []string{dir}, Log: log})
 	pairs := demoPairs(filepath.Base("/orchard"))
 	listener := &gateway.Listener{Name: "bench"}
 	ask := func() *httptest.ResponseRecorder {

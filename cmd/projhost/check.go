@@ -125,7 +125,10 @@ func checkOne(ctx context.Context, dir string) (c checked) {
 }
 
 func (c *checked) database(e *envs.Env) {
-	if e.ReadOnly() {
+	if e.ReadOnlyBy() == envs.ReadOnlyBySetting {
+		c.add(fine, "read-only", "[trac] readonly: nobody signs in, nothing can be changed")
+	}
+	if e.Version() < schema.Version {
 		c.add(notice, "database", "%s, tables of version %d: served for reading only, not altered; version %d can be changed too", e.DB().Kind(), e.Version(), schema.Version)
 		return
 	}

@@ -119,16 +119,12 @@ const drainSlack = 5 * time.Second
 
 // reloads are what SIGHUP does besides opening the log file anew. What is read
 // from files at start joins here; projects' own files are noticed by themselves.
-func reloads(r *envs.Registry, parent string) []life.Step {
-	var steps []life.Step
-	if parent != "" {
-		steps = append(steps, life.Step{Name: "projects", Do: func(ctx context.Context) (string, error) {
-			list, err := r.List(ctx, parent)
-			if err != nil {
-				return "", err
-			}
-			return fmt.Sprintf("found %d", len(slices.Collect(list))), nil
-		}})
+func reloads(r *envs.Registry, p places) []life.Step {
+	if len(p.parents) == 0 {
+		return nil
 	}
-	return steps
+	return []life.Step{{Name: "projects", Do: func(ctx context.Context) (string, error) {
+		n, err := p.list(ctx, r)
+		return fmt.Sprintf("found %d", n), err
+	}}}
 }

@@ -57,8 +57,14 @@ func (Module) Mainnav(r *project.Request) ([]project.NavItem, error) {
 	return nav(r, project.NavItem{Name: "wiki", Label: "Wiki", Path: "/wiki", AccessKey: "1"})
 }
 
-// Metanav implements [project.Navigator].
+// Metanav implements [project.Navigator]. Where nobody can write the guide, it is
+// offered only if it is there.
 func (Module) Metanav(r *project.Request) ([]project.NavItem, error) {
+	if r.Env.ReadOnly() {
+		if names, err := namesOf(r); err != nil || !names.has(guidePage) {
+			return nil, err
+		}
+	}
 	return nav(r, project.NavItem{Name: "help", Label: "Help/Guide", Path: "/wiki/" + guidePage, AccessKey: "6"})
 }
 
