@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,6 +97,16 @@ func (b *Budget) Close() {
 // BudgetState is what a budget looks like at a moment.
 type BudgetState struct {
 	Limit, Open, Idle, Waiting int
+	Servers                    []ServerState // those with open databases, by name
+}
+
+// ServerState is what a server looks like to a budget: a database of it, as one
+// user sees it.
+type ServerState struct {
+	Name       string // its connection string without a password, "*" for the schema
+	Databases  int    // open
+	Open, Idle int    // connections
+	Down       bool   // the last attempt to connect failed
 }
 
 // State tells how much of the budget is used.
@@ -104,10 +115,15 @@ func (b *Budget) State() BudgetState {
 	defer b.mu.Unlock()
 	st := BudgetState{Limit: b.options.Connections, Open: b.open, Waiting: len(b.waiting)}
 	for _, s := range b.servers {
+		of := ServerState{Name: s.name, Databases: s.users, Down: s.failure != nil}
 		for _, p := range s.pools {
-			st.Idle += len(p.idle)
+			of.Open += p.open
+			of.Idle += len(p.idle)
 		}
+		st.Idle += of.Idle
+		st.Servers = append(st.Servers, of)
 	}
+	slices.SortFunc(st.Servers, func(a, b ServerState) int { return cmp.Compare(a.Name, b.Name) })
 	return st
 }
 

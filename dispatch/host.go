@@ -29,6 +29,9 @@ import (
 // DefaultRequestTimeout bounds the time one request may take.
 const DefaultRequestTimeout = 60 * time.Second
 
+// DefaultSlow is from when on a request is usually called slow.
+const DefaultSlow = time.Second
+
 // Options are what a host is made of.
 type Options struct {
 	Registry *envs.Registry

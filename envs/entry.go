@@ -252,8 +252,9 @@ func (e *entry) release(env *Env, r *Registry) {
 // shut closes an environment that is neither in use nor handed out any more.
 func (r *Registry) shut(env *Env) {
 	env.close()
-	r.slots.give(env)
 	env.log.Debug("environment closed")
+	env.ownLog.Close()
+	r.slots.give(env)
 }
 
 // retire stops handing the environment out and tells whether it is closed now;
@@ -307,6 +308,12 @@ func (e *entry) isClosed() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.env == nil && e.flight == nil
+}
+
+func (e *entry) isBroken() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.env == nil && e.broken != nil
 }
 
 // again returns the state after one more failure: twice the delay, up to a bound.

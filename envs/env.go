@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"projhost/db"
+	"projhost/envs/envlog"
 	"projhost/envs/tracini"
 	"projhost/internal/stamp"
 )
@@ -28,8 +29,9 @@ type Env struct {
 	db       *db.DB
 	version  int
 	readOnly ReadOnlyBy
-	log      *slog.Logger
-	dbFile   stamp.Stamp // the database file, for SQLite
+	ownLog   *envlog.Log
+	log      *slog.Logger // ownLog's
+	dbFile   stamp.Stamp  // the database file, for SQLite
 
 	refs    int  // guarded by the entry's mutex
 	retired bool // likewise: no longer handed out, to be closed at refs 0
@@ -64,7 +66,8 @@ func (e *Env) ReadOnly() bool { return e.readOnly != ReadWrite }
 // ReadOnlyBy is why it is only read, [ReadWrite] if it is not.
 func (e *Env) ReadOnlyBy() ReadOnlyBy { return e.readOnly }
 
-// Log is a logger that names the environment on every line.
+// Log writes to the host's log, with the environment's name on every line, and to
+// the environment's own, see [Options].Logs.
 func (e *Env) Log() *slog.Logger { return e.log }
 
 // close closes the database and whatever modules keep that can be closed.

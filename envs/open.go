@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"projhost/db"
 	"projhost/db/schema"
+	"projhost/envs/envlog"
 	"projhost/envs/tracini"
 	"projhost/internal/stamp"
 )
@@ -53,8 +55,11 @@ func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, version, err := r.openDB(ctx, l.dir, config)
+	own := r.ownLog(l, config)
+	log := own.Logger()
+	d, version, err := r.openDB(ctx, l.dir, config, log)
 	if err != nil {
+		own.Close()
 		return nil, err
 	}
 	e := &Env{
@@ -63,11 +68,21 @@ func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
 		db:       d,
 		version:  version,
 		readOnly: r.readOnlyBy(config, version),
-		log:      r.options.Log.With("env", l.Name()),
+		ownLog:   own,
+		log:      log,
 		dbFile:   stamp.Of(d.File()),
 	}
 	e.warn()
 	return e, nil
+}
+
+// ownLog is the environment's own log, as [logging] says.
+func (r *Registry) ownLog(l Location, config *tracini.Config) *envlog.Log {
+	return r.options.Logs.Open(envlog.Settings{
+		Dir: l.dir, Project: config.String("project", "name"),
+		Type: config.Choice("logging", "log_type"), File: config.String("logging", "log_file"),
+		Level: config.Choice("logging", "log_level"), Format: config.String("logging", "log_format"),
+	}, r.options.Log.With("env", l.Name()))
 }
 
 // maxWarnings bounds what the log says of one reading of the settings.
@@ -90,9 +105,9 @@ func (e *Env) warn() {
 func ConfigFile(dir string) string { return filepath.Join(dir, configFile) }
 
 // openDB opens the database; one that is only read is never written to.
-func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Config) (*db.DB, int, error) {
+func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Config, log *slog.Logger) (*db.DB, int, error) {
 	d, err := db.Open(ctx, dir, config.String("trac", "database"), db.Options{
-		ReadOnly: r.declared(config) != ReadWrite, WriteAt: schema.Version, Log: r.options.Log, Budget: r.budget, Passing: !poolable(config),
+		ReadOnly: r.declared(config) != ReadWrite, WriteAt: schema.Version, Log: log, Budget: r.budget, Passing: !poolable(config),
 	})
 	if err != nil {
 		return nil, 0, err

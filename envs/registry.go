@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"projhost/db"
+	"projhost/envs/envlog"
 	"projhost/internal/fault"
 )
 
@@ -43,6 +46,7 @@ type Options struct {
 	ReadOnly      bool          // every environment is only read
 	Admin         bool          // for commands of an administrator: ReadOnly and [trac] readonly, which are about visitors, do not count
 	Pooler        bool          // they are reached by way of a pooler in transaction mode
+	Logs          *envlog.Logs  // environments' own logs; nil: they have none
 	Log           *slog.Logger  // nil discards
 }
 
@@ -295,6 +299,13 @@ func (s *openSlots) entries() []*entry {
 	return list
 }
 
+// envs are the open environments.
+func (s *openSlots) envs() []*Env {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.holders))
+}
+
 // idle tells those who wait that an environment can be evicted now.
 func (s *openSlots) idle() {
 	s.mu.Lock()
@@ -337,6 +348,40 @@ func (r *Registry) reserve(ctx context.Context) error {
 
 // OpenCount is how many environments are open now.
 func (r *Registry) OpenCount() int { return r.slots.count() }
+
+// Totals are how a registry's environments are doing together.
+type Totals struct {
+	Known       int // have been asked for, and are still there
+	Open        int
+	Quarantined int // out of order, see [ErrBroken]
+	Running     int // requests in them
+	Waiting     int // requests waiting for their turn
+}
+
+// Totals counts; it looks at no file.
+func (r *Registry) Totals() Totals {
+	all := r.all()
+	t := Totals{Known: len(all), Open: r.OpenCount()}
+	for _, e := range all {
+		t.Running += len(e.gate.slots)
+		t.Waiting += int(e.gate.waiting.Load())
+		if e.isBroken() {
+			t.Quarantined++
+		}
+	}
+	return t
+}
+
+// ReopenLogs has environments' own logs opened anew with their next lines: the
+// files may have been moved away.
+func (r *Registry) ReopenLogs() {
+	for _, env := range r.slots.envs() {
+		env.ownLog.Reopen()
+	}
+}
+
+// LostLines is how many lines of environments' own logs could not be written.
+func (r *Registry) LostLines() uint64 { return r.options.Logs.Lost() }
 
 // Responds returns when the registry's locks could be had. It does not return
 // if they never can.

@@ -53,10 +53,11 @@ type Figures struct {
 type Meter struct {
 	options Options
 
-	mu   sync.RWMutex
-	envs map[string]*record // by directory
-	rest *record            // of environments beyond Options.Known, and of requests for none
-	host hostRecord
+	mu    sync.RWMutex
+	envs  map[string]*record // by directory
+	rest  *record            // of environments beyond Options.Known
+	host  hostRecord
+	named named
 }
 
 // NewMeter returns a meter that has counted nothing.
@@ -67,26 +68,31 @@ func NewMeter(o Options) *Meter {
 	if o.Named == 0 {
 		o.Named = DefaultNamed
 	}
-	return &Meter{options: o, envs: make(map[string]*record), rest: new(record)}
+	return &Meter{options: o, envs: make(map[string]*record), rest: new(record), named: named{members: make(map[*record]member)}}
 }
 
 // Observe counts a request.
 func (m *Meter) Observe(s Sample) {
 	took := s.Times.Total() - s.Times[stage.Send]
-	m.record(s).add(s, took)
+	if s.Dir != "" {
+		m.record(s).add(s, took)
+	}
 	m.host.add(s, took)
 }
 
 // Of are the figures of the environment in a directory; zero if it was never
 // asked for.
 func (m *Meter) Of(dir string) Figures {
-	m.mu.RLock()
-	r := m.envs[dir]
-	m.mu.RUnlock()
-	if r == nil {
-		return Figures{}
+	if r := m.known(dir); r != nil {
+		return r.figures()
 	}
-	return r.figures()
+	return Figures{}
+}
+
+func (m *Meter) known(dir string) *record {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.envs[dir]
 }
 
 // Host are the figures of all requests, those for no environment included.
@@ -94,29 +100,23 @@ func (m *Meter) Host() Figures { return m.host.record.figures() }
 
 // record is where s is counted.
 func (m *Meter) record(s Sample) *record {
-	if s.Dir == "" {
-		return m.rest
-	}
-	m.mu.RLock()
-	r := m.envs[s.Dir]
-	m.mu.RUnlock()
-	if r != nil {
+	if r := m.known(s.Dir); r != nil {
 		return r
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if r = m.envs[s.Dir]; r != nil {
+	if r := m.envs[s.Dir]; r != nil {
 		return r
 	}
 	if len(m.envs) >= m.options.Known {
 		return m.rest
 	}
-	r = &record{name: s.Name}
+	r := &record{dir: s.Dir, name: s.Name}
 	m.envs[s.Dir] = r
 	return r
 }
 
-// counters only ever grow.
+// counters are what requests add up to.
 type counters struct {
 	requests, errors, refused, bytes uint64
 	took                             time.Duration
@@ -128,6 +128,15 @@ func (c *counters) add(d counters) {
 	c.refused += d.refused
 	c.bytes += d.bytes
 	c.took += d.took
+}
+
+// sub undoes add.
+func (c *counters) sub(d counters) {
+	c.requests -= d.requests
+	c.errors -= d.errors
+	c.refused -= d.refused
+	c.bytes -= d.bytes
+	c.took -= d.took
 }
 
 // of is what one request counts.
@@ -144,7 +153,8 @@ func of(s Sample, took time.Duration) counters {
 
 // record is what is kept of one environment.
 type record struct {
-	name string
+	dir, name string
+	summed    bool // a scrape has had it in the sum of the others; guarded by named's mutex
 
 	mu sync.Mutex
 	counters

@@ -99,7 +99,7 @@ func (f *hostFlags) cgiHandler(ctx context.Context, stderr io.Writer) (http.Hand
 	if err != nil {
 		return nil, nil, err
 	}
-	r := f.registry(roots, log)
+	r := f.registry(roots, f.life.envLogs(stderr), log)
 	end := func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -61,5 +62,7 @@ func (d *doorFlags) adminPages(r *envs.Registry, meter *watch.Meter, log *slog.L
 	if d.keyFile != "" {
 		p.Leave = door.LeaveName
 	}
-	return p.Handlers()
+	pages := p.Handlers()
+	maps.Copy(pages, watchPages(r, meter))
+	return pages
 }

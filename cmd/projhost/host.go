@@ -15,6 +15,7 @@ import (
 	"projhost/db"
 	"projhost/dispatch"
 	"projhost/envs"
+	"projhost/envs/envlog"
 	"projhost/project"
 )
 
@@ -39,6 +40,7 @@ type hostFlags struct {
 	logFormat     string
 	logLevel      string
 	door          doorFlags
+	watch         watchFlags
 	limits        limitFlags
 	life          lifeFlags
 	auth          authFlags
@@ -162,10 +164,11 @@ func unwrapPath(err error) error {
 	return err
 }
 
-func (f *hostFlags) registry(roots []string, log *slog.Logger) *envs.Registry {
+// registry finds environments; logs are their own, nil for a command that serves none.
+func (f *hostFlags) registry(roots []string, logs *envlog.Logs, log *slog.Logger) *envs.Registry {
 	return envs.NewRegistry(envs.Options{
 		AllowRoots: roots, ReadOnly: f.readOnly, Connections: f.connections, Pooler: f.pooler, MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
-		QueueWait: f.queueWait, IdleClose: f.idleClose, Log: log,
+		QueueWait: f.queueWait, IdleClose: f.idleClose, Logs: logs, Log: log,
 	})
 }
 

@@ -101,13 +101,13 @@ func addresses(listen []string, former []front.Passed, log *slog.Logger) []strin
 }
 
 // process is the life of a server's process.
-func (f *hostFlags) process(listen []string, host *dispatch.Host, reload []life.Step, heir *life.Heir, file *life.LogFile, log *slog.Logger) *life.Process {
+func (f *hostFlags) process(listen []string, host *dispatch.Host, r *envs.Registry, reload []life.Step, heir *life.Heir, file *life.LogFile, log *slog.Logger) *life.Process {
 	program, err := life.Self(os.Args, os.Environ())
 	if err != nil {
 		log.Warn("SIGUSR2 cannot start a new process", "error", err)
 	}
 	return life.New(life.Options{
-		Log: log, LogFile: file, PIDFile: f.life.pidFile, Reload: reload,
+		Log: log, LogFile: file, Reopen: r.ReopenLogs, PIDFile: f.life.pidFile, Reload: reload,
 		Probe: host.Probe, Draining: func() { host.SetReady(false) }, EndTime: cmp.Or(f.limits.drain, wire.DefaultDrainTimeout) + closeTime + drainSlack,
 		Spawned: slices.ContainsFunc(listen, func(s string) bool { return strings.Contains(s, "+fd:0") }),
 		Program: program, Heir: heir, Handover: f.life.handover,

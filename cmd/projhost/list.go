@@ -120,7 +120,7 @@ func (f *hostFlags) inspectAll(ctx context.Context) ([]*status.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := f.registry(roots, nil)
+	r := f.registry(roots, nil, nil)
 	defer func() { _ = r.Close(ctx) }()
 	found, err := r.List(ctx, dir)
 	if err != nil {

@@ -19,7 +19,6 @@ import (
 	"projhost/front"
 	"projhost/front/wire"
 	"projhost/life"
-	"projhost/watch"
 )
 
 // defaultListen is where a server listens that is told nothing.
@@ -47,8 +46,8 @@ Each may name its own environments with ?env=DIR or ?env-parent-dir=DIR. Without
 any of these, the directories ENV are served, each by its name.
 
 SIGTERM, SIGINT  let running requests end, then end; a second one ends at once
-SIGHUP           opens --log-file anew, reads anew what is read at start
-SIGUSR1          opens --log-file anew
+SIGHUP           opens log files anew, reads anew what is read at start
+SIGUSR1          opens log files anew
 SIGUSR2          hand-over: starts this program's file anew, which may be another
                  version by now, with the same arguments; when the new process is
                  ready, it has the listening sockets, and this one ends like
@@ -64,6 +63,7 @@ SIGUSR2          hand-over: starts this program's file anew, which may be anothe
 	f.auth.flags(fs)
 	f.bounds(fs)
 	f.door.flags(fs)
+	f.watch.flags(fs)
 	f.limits.flags(fs)
 	f.logs(fs, "info")
 	f.life.flags(fs)
@@ -131,16 +131,16 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 		return err
 	}
 	places := placesOf(addrs, settings, named)
-	r, meter := f.registry(roots, log), watch.NewMeter(watch.Options{})
+	r, meter := f.registry(roots, f.life.envLogs(stderr), log), f.watch.meter()
 	host := newHost(dispatch.Options{
 		Registry: r, Settings: settings, Envs: named, Roots: roots, RequestTimeout: f.limits.request,
-		DoctorKey: doctorKey, Door: f.door.door(adminKey, r, meter, log), Meter: meter, Log: log,
+		DoctorKey: doctorKey, Door: f.door.door(adminKey, r, meter, log), Meter: meter, Slow: f.watch.slow, Log: log,
 	})
 	entrance, err := f.entrance(r, host, listen, settings, named, log)
 	if err != nil {
 		return errors.Join(err, r.Close(ctx))
 	}
-	p := f.process(listen, host, reloads(r, places), heir, file, log)
+	p := f.process(listen, host, r, reloads(r, places), heir, file, log)
 	options.Open = p.Open
 	err = p.Run(ctx, func(ctx context.Context) error {
 		ctx, stop := context.WithCancelCause(ctx)

@@ -42,7 +42,8 @@ func floors() map[string]floor {
 		"front/uwsgi":         {"uwsgi: how its bytes look", []string{"front/gateway", "front/wire"}},
 		"db":                  {"open databases, transactions", []string{"internal/fault", "internal/stage", "db/schema"}},
 		"db/pgtest":           {"PostgreSQL servers for tests", nil},
-		"envs":                {"which environment; open, count, evict", []string{"db", "db/schema", "envs/defaults", "envs/tracini", "internal/fault", "internal/stage", "internal/stamp"}},
+		"envs/envlog":         {"an environment's own log", []string{"internal/stamp"}},
+		"envs":                {"which environment; open, count, evict", []string{"db", "db/schema", "envs/defaults", "envs/envlog", "envs/tracini", "internal/fault", "internal/stage", "internal/stamp"}},
 		"access/auth":         {"who asks; reads REMOTE_USER", []string{"envs", "db", "front/gateway", "internal/fault"}},
 		"access/ht":           {"sign in by htpasswd and htdigest files", []string{"access/tries", "front/gateway", "internal/stamp"}},
 		"access/tries":        {"how often an address was wrong", nil},
@@ -122,6 +123,8 @@ func TestOutsideImports(t *testing.T) {
 		"golang.org/x/crypto":          {"access/ht", "deploy/try"},
 		"golang.org/x/term":            {"admin", "cmd/projhost"},
 		"net/http/fcgi":                nil,
+		"net/http/pprof":               nil, // it offers profiles at http.DefaultServeMux
+		"github.com/prometheus":        {"watch"},
 	}
 	driverFiles := map[string]bool{}
 	for _, f := range tree(t) {
