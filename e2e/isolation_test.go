@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"projhost/dispatch"
+	"projhost/door"
 	"projhost/envs"
 	"projhost/front/fcgi"
 	"projhost/front/gateway"
@@ -25,7 +26,9 @@ import (
 	"projhost/project/account"
 	"projhost/project/chrome"
 	"projhost/project/wiki"
+	"projhost/status"
 	"projhost/testenvs"
+	"projhost/watch"
 )
 
 // Sizes of the isolation test.
@@ -34,6 +37,7 @@ const (
 	isolationOpen    = 40 // fewer than there are, so that they are evicted all the time
 	isolationClients = 64
 	isolationRounds  = 30 // for each client
+	isolationKey     = "the key of administrators"
 )
 
 // isolated is a host whose every environment has a canary of its own in its
@@ -65,8 +69,11 @@ func newIsolated(t *testing.T) *isolated {
 	}
 	wg.Wait()
 	r := testenvs.Registry(t, x.parent, envs.Options{MaxOpen: isolationOpen, MaxQueue: 1000, QueueWait: 20 * time.Second})
+	meter, log := watch.NewMeter(watch.Options{}), slog.New(slog.DiscardHandler)
+	pages := status.Pages{Source: &status.Source{Registry: r, Meter: meter}, Log: log}
 	x.handler = dispatch.New(dispatch.Options{
 		Registry: r, Site: project.NewSite(account.Module{}, chrome.Module{}, wiki.Module{}),
+		Door: door.New(door.Options{Key: isolationKey, Pages: pages.Handlers(), Log: log}), Meter: meter,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	return x
@@ -259,7 +266,9 @@ func (c *canaryClient) run() {
 	defer func() { c.conn.close() }()
 	for range isolationRounds {
 		var err error
-		switch c.rng.IntN(10) {
+		switch c.rng.IntN(12) {
+		case 10, 11:
+			err = c.administer()
 		case 0, 1, 2:
 			err = c.several(2 + c.rng.IntN(6))
 		case 3:
@@ -285,6 +294,45 @@ func (c *canaryClient) one(id uint16) error {
 	}
 	c.answered.Add(1)
 	return q.check(a)
+}
+
+// administer asks for the status, with the key and without: what a project's
+// visitors see is never in it, and without the key nothing is.
+func (c *canaryClient) administer() error {
+	path := gateway.OwnPrefix + []string{status.PageName, status.JSONName, "", "nosuch"}[c.rng.IntN(4)]
+	p := nginxParams(path, "")
+	p["TRAC_ENV_PARENT_DIR"] = c.x.parent
+	want := http.StatusNotFound
+	if path == gateway.OwnPrefix {
+		want = http.StatusOK // asks for the key
+	}
+	known := c.rng.IntN(2) == 0
+	if known {
+		p["HTTP_AUTHORIZATION"] = "Bearer " + isolationKey
+		switch {
+		case path == gateway.OwnPrefix:
+			want = http.StatusSeeOther
+		case !strings.HasSuffix(path, "nosuch"):
+			want = http.StatusOK
+		}
+	}
+	a, err := c.conn.get(1, p)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	c.answered.Add(1)
+	named := strings.Contains(a.body, "env-0") || strings.Contains(a.body, "env-1")
+	switch shows := known && strings.Contains(path, "status"); {
+	case a.status != want:
+		return fmt.Errorf("%s with the key %v: status %d, want %d", path, known, a.status, want)
+	case strings.Contains(a.body, "canary-"):
+		return fmt.Errorf("%s holds a project's canary", path)
+	case named && !shows:
+		return fmt.Errorf("%s with the key %v names environments", path, known)
+	case !named && shows:
+		return fmt.Errorf("%s names no environment", path)
+	}
+	return nil
 }
 
 // several asks questions at once on one connection.

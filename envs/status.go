@@ -29,19 +29,24 @@ func (r *Registry) Snapshot(ctx context.Context) []Status {
 	for _, e := range entries {
 		byDir[e.loc.dir] = e
 	}
-	seen := make(map[string]bool, len(entries))
-	var all []Status
+	var lists [][]scanned
+	n := len(entries)
+	for _, l := range r.listings() {
+		list, err := l.get(ctx, r)
+		if err != nil {
+			continue // scan has logged it
+		}
+		lists = append(lists, list)
+		n = max(n, len(list))
+	}
+	seen, all := make(map[string]bool, n), make([]Status, 0, n)
 	add := func(s *scanned, e *entry) {
 		if !seen[s.Dir] {
 			seen[s.Dir] = true
 			all = append(all, r.status(s, e))
 		}
 	}
-	for _, l := range r.listings() {
-		list, err := l.get(ctx, r)
-		if err != nil {
-			continue // scan has logged it
-		}
+	for _, list := range lists {
 		for i := range list {
 			add(&list[i], byDir[list[i].Dir])
 		}

@@ -57,6 +57,9 @@ func TestSnapshot(t *testing.T) {
 	if _, err := r.List(t.Context(), parent); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := r.ListNamed(t.Context(), map[string]string{"one": filepath.Join(parent, "one")}); err != nil {
+		t.Fatal(err)
+	}
 	if n := len(r.Snapshot(t.Context())); n != 5 {
 		t.Errorf("%d environments, want 5: none twice", n)
 	}

@@ -86,7 +86,7 @@ func stateWords(state string) string {
 }
 
 // layOut puts into words what the page shows.
-func layOut(p *templates.StatusPage, q Query, h *Host, rows []Row, databases []string) {
+func layOut(p *templates.StatusPage, q Query, h *Host, rows []*Row, databases []string) {
 	now := time.Now()
 	part, page, pages := q.page(rows)
 	p.Text = q.Text
@@ -105,7 +105,7 @@ func layOut(p *templates.StatusPage, q Query, h *Host, rows []Row, databases []s
 	}
 	p.Orders = append([]templates.StatusChoice{{Label: "Title", Chosen: q.Sort == ""}}, p.Orders...)
 	for i := range part {
-		p.Rows = append(p.Rows, layRow(&part[i], cols[2:], now))
+		p.Rows = append(p.Rows, layRow(part[i], cols[2:], now))
 	}
 	for _, a := range actions() {
 		p.Actions = append(p.Actions, templates.StatusChoice{Value: a.name, Label: a.label})
@@ -117,7 +117,7 @@ func layOut(p *templates.StatusPage, q Query, h *Host, rows []Row, databases []s
 	link := func(n int) string {
 		other := q
 		other.Page = n
-		return address(p.Action, other.values())
+		return address(p.Action, other.Values())
 	}
 	if page > 1 {
 		p.Previous = link(page - 1)
@@ -147,7 +147,7 @@ func (q Query) column(c column, action string) templates.StatusColumn {
 	case "-" + c.key:
 		out.Sorted, next.Sort = "descending", c.key
 	}
-	out.Href = address(action, next.values())
+	out.Href = address(action, next.Values())
 	return out
 }
 
@@ -165,9 +165,9 @@ func layRow(r *Row, cols []column, now time.Time) templates.StatusRow {
 	}
 	switch r.ReadOnlyBy {
 	case "host":
-		say("the server is started so")
+		say("read-only, since the server was started so")
 	case "setting":
-		say("[trac] readonly says so")
+		say("read-only by [trac] readonly")
 	}
 	for _, c := range cols {
 		out.Cells = append(out.Cells, c.cell(r, now))
@@ -196,7 +196,7 @@ func facts(h *Host, now time.Time) []templates.StatusFact {
 }
 
 // kinds are the kinds of database that rows have.
-func kinds(rows []Row) (list []string) {
+func kinds(rows []*Row) (list []string) {
 	for i := range rows {
 		if k := rows[i].Database; k != "" && !slices.Contains(list, k) {
 			list = append(list, k)

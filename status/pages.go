@@ -60,7 +60,7 @@ func (p *Pages) page(w http.ResponseWriter, r *http.Request) {
 	}
 	q := parseQuery(r.URL.Query())
 	base := gateway.FromContext(r.Context()).Script() + gateway.OwnPrefix
-	page := templates.StatusPage{Action: base + PageName, Same: address(base+PageName, q.values())}
+	page := templates.StatusPage{Action: base + PageName, Same: address(base+PageName, q.Values())}
 	if r.Method == http.MethodPost {
 		page.Done, page.Not = p.act(w, r)
 	}
@@ -76,7 +76,7 @@ func (p *Pages) page(w http.ResponseWriter, r *http.Request) {
 	}
 	one := q
 	one.Page = 1
-	page.JSON = address(base+JSONName, one.values())
+	page.JSON = address(base+JSONName, one.Values())
 	layOut(&page, q, &rep.Host, rows, databases)
 	var buf bytes.Buffer
 	buf.Grow(96 << 10)

@@ -54,8 +54,8 @@ func (q *Query) check() error {
 	return nil
 }
 
-// values is the address of a query; defaults are left out.
-func (q Query) values() url.Values {
+// Values is the address of a query; defaults are left out.
+func (q Query) Values() url.Values {
 	v := url.Values{}
 	for name, value := range map[string]string{"q": q.Text, "state": q.State, "database": q.Database, "sort": q.Sort} {
 		if value != "" {
@@ -90,7 +90,7 @@ func orders() map[string]order {
 	}
 	return map[string]order{
 		"name":  func(a, b *Row) int { return strings.Compare(a.Name, b.Name) },
-		"title": func(a, b *Row) int { return strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)) },
+		"title": func(a, b *Row) int { return strings.Compare(a.folded, b.folded) },
 		"state": func(a, b *Row) int { return strings.Compare(a.State, b.State) },
 		"database": func(a, b *Row) int {
 			return cmp.Or(strings.Compare(a.Database, b.Database), strings.Compare(a.Pool, b.Pool))
@@ -121,32 +121,25 @@ func SortKeys() []string {
 	return keys
 }
 
-// Select returns the rows that are asked for, all pages of them, in order. It
-// fails if a state or a key of sorting is asked for that there is not.
-func (q Query) Select(rows []Row) ([]Row, error) {
+// Select returns the rows that are asked for, all pages of them, in order; rows is
+// not to be used any more. It fails if a state or a key of sorting is asked for
+// that there is not.
+func (q Query) Select(rows []*Row) ([]*Row, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
 	words := strings.Fields(strings.ToLower(q.Text))
-	rows = slices.DeleteFunc(rows, func(r Row) bool { return !q.wants(&r, words) })
+	rows = slices.DeleteFunc(rows, func(r *Row) bool { return !q.wants(r, words) })
 	key, least := strings.CutPrefix(q.Sort, "-")
 	by := orders()[cmp.Or(key, "title")]
-	at := make([]*Row, len(rows)) // rows are large
-	for i := range rows {
-		at[i] = &rows[i]
-	}
-	slices.SortFunc(at, func(a, b *Row) int {
+	slices.SortFunc(rows, func(a, b *Row) int {
 		c := by(a, b)
 		if least {
 			c = -c
 		}
 		return cmp.Or(c, strings.Compare(a.Name, b.Name), strings.Compare(a.Path, b.Path))
 	})
-	sorted := make([]Row, len(at))
-	for i, r := range at {
-		sorted[i] = *r
-	}
-	return sorted, nil
+	return rows, nil
 }
 
 func (q *Query) wants(r *Row, words []string) bool {
@@ -158,13 +151,13 @@ func (q *Query) wants(r *Row, words []string) bool {
 	case len(words) == 0:
 		return true
 	}
-	text := strings.ToLower(r.Name + "\n" + r.Title + "\n" + r.Path)
+	text := strings.ToLower(r.Name+"\n"+r.Path) + "\n" + r.folded
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
 
 // page cuts the page out that is asked for, or the last, and tells its number
 // and how many there are.
-func (q Query) page(rows []Row) (part []Row, page, pages int) {
+func (q Query) page(rows []*Row) (part []*Row, page, pages int) {
 	pages = max(1, (len(rows)+perPage-1)/perPage)
 	page = min(max(q.Page, 1), pages)
 	return rows[(page-1)*perPage : min(page*perPage, len(rows))], page, pages

@@ -3,6 +3,7 @@
 package status
 
 import (
+	"strings"
 	"time"
 
 	"projhost/envs"
@@ -28,6 +29,8 @@ type Row struct {
 
 	Size *Size `json:"size,omitempty"` // absent if it is not known yet
 	Use  *Use  `json:"use,omitempty"`  // absent if no running server tells
+
+	folded string // Title in small letters
 }
 
 // Size is what an environment takes up.
@@ -55,10 +58,11 @@ type Use struct {
 }
 
 // NewRow is what is known of an environment without a server's figures.
-func NewRow(i envs.Info, size envs.Size) Row {
-	r := Row{
+func NewRow(i envs.Info, size envs.Size) *Row {
+	r := &Row{
 		Name: i.Name, Path: i.Dir, Database: i.Database, Pool: i.Pool, Version: i.Version, NeedsUpgrade: i.OldTables,
 		State: string(i.State), ReadOnlyBy: string(i.ReadOnlyBy), Title: i.Title, Description: i.Description, Reason: i.Reason,
+		folded: strings.ToLower(i.Title),
 	}
 	if !size.At.IsZero() {
 		r.Size = &Size{size.Database, size.Attachments, size.At}
@@ -67,7 +71,7 @@ func NewRow(i envs.Info, size envs.Size) Row {
 }
 
 // liveRow is what a running server knows of an environment.
-func liveRow(s envs.Status, f watch.Figures) Row {
+func liveRow(s *envs.Status, f watch.Figures) *Row {
 	r := NewRow(s.Info, s.Size)
 	r.Retry, r.Stale = moment(s.Retry), s.Stale
 	r.Use = &Use{

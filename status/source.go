@@ -19,8 +19,8 @@ type Source struct {
 
 // Report is status.json.
 type Report struct {
-	Host         Host  `json:"host"`
-	Environments []Row `json:"environments"` // those that were asked for
+	Host         Host   `json:"host"`
+	Environments []*Row `json:"environments"` // those that were asked for
 }
 
 // Host is how the server is doing.
@@ -48,9 +48,9 @@ type Connections struct {
 // Report tells of the host and of all environments, in no order.
 func (s *Source) Report(ctx context.Context) Report {
 	snapshot := s.Registry.Snapshot(ctx)
-	rep := Report{Environments: make([]Row, len(snapshot))}
+	rep := Report{Environments: make([]*Row, len(snapshot))}
 	for i := range snapshot {
-		rep.Environments[i] = liveRow(snapshot[i], s.Meter.Of(snapshot[i].Dir))
+		rep.Environments[i] = liveRow(&snapshot[i], s.Meter.Of(snapshot[i].Dir))
 	}
 	c, all := s.Registry.Connections(), s.Meter.Host()
 	rep.Host = Host{
