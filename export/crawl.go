@@ -64,9 +64,10 @@ func (c *crawl) run(ctx context.Context) error {
 		}
 		if c.known[a] = why; why == "" {
 			delete(c.links, a)
-		} else if a.path == "/" && a.query == "" {
-			return fmt.Errorf("%w: %s", ErrNothing, why)
 		}
+	}
+	if c.report.Pages == 0 {
+		return fmt.Errorf("%w: the answer to its first page is %s", ErrNothing, c.known[address{path: "/"}])
 	}
 	return nil
 }
@@ -84,7 +85,7 @@ func (c *crawl) seed(ctx context.Context) error {
 	defer a.discard()
 	var all []string
 	if a.status != http.StatusOK {
-		return fmt.Errorf("listing the project: status %d: %s", a.status, a.text.String())
+		return fmt.Errorf("listing the project: status %d", a.status)
 	}
 	if err := json.Unmarshal(a.text.Bytes(), &all); err != nil {
 		return fmt.Errorf("listing the project: %w", err)
@@ -138,7 +139,7 @@ func (c *crawl) fetch(ctx context.Context, at address) (why string, err error) {
 			return why, err
 		}
 	case a.status >= http.StatusInternalServerError:
-		return "", fmt.Errorf("status %d: %s", a.status, strings.TrimSpace(a.text.String()))
+		return "", fmt.Errorf("status %d; the log has the reason", a.status)
 	case a.status != http.StatusOK:
 		if c.named[at] {
 			c.report.Skipped = append(c.report.Skipped, Link{Target: at.String(), Why: strconv.Itoa(a.status)})
@@ -270,7 +271,7 @@ func (c *crawl) ask(ctx context.Context, at address) (*answer, error) {
 		{Name: "REQUEST_METHOD", Value: http.MethodGet}, {Name: "SERVER_PROTOCOL", Value: "HTTP/1.1"},
 		{Name: "SCRIPT_NAME", Value: c.base.Path}, {Name: "PATH_INFO", Value: at.path}, {Name: "QUERY_STRING", Value: at.query},
 		{Name: "REQUEST_URI", Value: (&url.URL{Path: c.base.Path + at.path, RawQuery: at.query}).RequestURI()},
-		{Name: "HTTP_HOST", Value: c.base.Host}, {Name: "HTTP_ACCEPT", Value: "text/html"}, {Name: "REMOTE_ADDR", Value: "127.0.0.1"},
+		{Name: "HTTP_HOST", Value: c.base.Host}, {Name: "REMOTE_ADDR", Value: "127.0.0.1"},
 		{Name: "TRAC_ENV", Value: c.options.Dir},
 	}
 	if c.base.Scheme == "https" {

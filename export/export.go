@@ -29,8 +29,8 @@ const (
 // ErrLimit is in the chain of an error of [Run] that has met a bound of its options.
 var ErrLimit = errors.New("the project is larger than what may be exported")
 
-// ErrNothing is in the chain of an error of [Run] that was not shown the first page.
-var ErrNothing = errors.New("the project's first page is not shown to this visitor")
+// ErrNothing is in the chain of an error of [Run] that was not shown a single page.
+var ErrNothing = errors.New("this visitor is shown nothing of the project")
 
 // Options are what to export, and how.
 type Options struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -145,7 +146,7 @@ func (f *allFlags) task(args []string) (allTask, error) {
 			if err := os.MkdirAll(rest[0], 0o755); err != nil {
 				return err
 			}
-			r, err := x.run(ctx, dir, filepath.Join(rest[0], filepath.Base(dir)), nil)
+			r, err := x.run(ctx, dir, filepath.Join(rest[0], filepath.Base(dir)), slog.New(slog.DiscardHandler), nil)
 			if err == nil {
 				_, err = fmt.Fprint(out, exported(r))
 			}

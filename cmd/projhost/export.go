@@ -48,7 +48,8 @@ nothing are listed; with --strict, the exit code is 1 if there are any.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			bar := progressOn(c.ErrOrStderr(), 0)
-			report, err := f.run(c.Context(), args[0], args[1], bar.set)
+			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			report, err := f.run(c.Context(), args[0], args[1], log, bar.set)
 			bar.end()
 			if err != nil {
 				return failed(err)
@@ -73,8 +74,8 @@ nothing are listed; with --strict, the exit code is 1 if there are any.`,
 	return c
 }
 
-// run exports the environment in dir.
-func (f *exportFlags) run(ctx context.Context, dir, dest string, progress func(done, known int)) (report *export.Report, err error) {
+// run exports the environment in dir; log is told why a page cannot be made.
+func (f *exportFlags) run(ctx context.Context, dir, dest string, log *slog.Logger, progress func(done, known int)) (report *export.Report, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
@@ -87,7 +88,11 @@ func (f *exportFlags) run(ctx context.Context, dir, dest string, progress func(d
 	}
 	r := envs.NewRegistry(envs.Options{AllowRoots: []string{dir}, ReadOnly: true})
 	defer func() { err = errors.Join(err, r.Close(context.WithoutCancel(ctx))) }()
-	log := slog.New(slog.DiscardHandler) // what was not shown is in the report
+	if _, release, err := acquire(ctx, r, dir); err != nil {
+		return nil, err // in words, where the host would have a page
+	} else {
+		release()
+	}
 	host := dispatch.New(dispatch.Options{Registry: r, Site: project.NewSite(append(modules(), export.Module{})...), Log: log})
 	return export.Run(ctx, dest, export.Options{
 		Host: host, Dir: dir, Base: base, User: f.user, History: f.history, Replace: f.replace,
