@@ -26,7 +26,7 @@ import (
 // resting is a host of one environment that is only read.
 func resting(t *testing.T) *testenvs.Host {
 	t.Helper()
-	h := testenvs.NewHost(t, nil, []project.Module{account.Module{}, chrome.Module{}, wiki.Module{}}, "one")
+	h := testenvs.NewHost(t, nil, []project.Module{account.Module{}, chrome.Module{}, wiki.Module{}, form{}}, "one")
 	write(t, h, "UPDATE permission SET action = 'WIKI_ADMIN' WHERE username = 'anonymous' AND action = 'WIKI_VIEW'",
 		"INSERT INTO permission (username, action) VALUES ('ana', 'TRAC_ADMIN')")
 	if err := os.WriteFile(filepath.Join(h.Parent, "one", "htdocs", "own.txt"), []byte("own"), 0o644); err != nil {
@@ -114,6 +114,21 @@ func TestReadOnlyHost(t *testing.T) {
 	})
 	restingPages(t, h, "This project is read-only.")
 	restingCache(t, h)
+	if w := h.Get("/one/form"); w.Code != 302 || len(w.Result().Cookies()) != 0 {
+		t.Errorf("a page with a form: %d, %v", w.Code, w.Result().Cookies())
+	}
+}
+
+// form is a module with a page that sets a cookie.
+type form struct{}
+
+func (form) Name() string { return "form" }
+
+func (form) Routes(r project.Router) {
+	r.Get("/form", func(r *project.Request) (project.Reply, error) {
+		r.FormToken()
+		return project.Redirect{}, nil
+	})
 }
 
 // TestReadOnlySchema: tables of an older Trac may be in that one's use, so that

@@ -234,7 +234,7 @@ func (c *crawl) readLinks(at address, a *answer) error {
 // keep gives an answer its place. Where something else is in the way, it gets
 // another.
 func (c *crawl) keep(at address, k kind, a *answer) error {
-	if usual(at, k) && !c.others[at.path] {
+	if usual(at.path) && !c.others[at.path] {
 		err := a.moveTo(c.dir, fileOf(at, k))
 		if err == nil || !inTheWay(err) {
 			return err

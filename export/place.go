@@ -75,17 +75,14 @@ func leaf(k kind) string {
 	return pageFile
 }
 
-// usual tells whether fileOf is a name that can be, as far as it alone tells.
-func usual(a address, k kind) bool {
-	if len(a.path) > maxPath {
-		return false
-	}
-	for part := range strings.SplitSeq(a.path, "/") {
-		if len(part) > maxName || (k == kindPage || a.query != "") && (part == pageFile || part == textFile) {
+// usual tells whether a path can be one of files, as far as it alone tells.
+func usual(path string) bool {
+	for part := range strings.SplitSeq(path, "/") {
+		if len(part) > maxName {
 			return false
 		}
 	}
-	return true
+	return len(path) <= maxPath
 }
 
 // ownDir is where the answers of a path lie that have no usual place.
