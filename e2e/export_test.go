@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -199,6 +200,19 @@ func TestExportedDemo(t *testing.T) {
 	live, static := bothSites(t, projects, root, names...)
 	for _, a := range []string{"/orchard", "/orchard/wiki/HouseRules", "/orchard/wiki/CiderPress?format=txt", "/ferry-timetable/wiki/WeatherRule", "/" + url.PathEscape("звездочёт") + "/wiki/" + url.PathEscape("Журнал") + "/" + url.PathEscape("Ноябрь")} {
 		same(t, live, static, a)
+	}
+	text, err := os.ReadFile("../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	location := regexp.MustCompile(`location /trac/lighthouse \{.*\}`).FindString(string(text))
+	plain := "http://" + nginx(t, "/nosuch", false, "include /etc/nginx/mime.types;\n"+strings.NewReplacer("/trac/lighthouse", "/orchard", "/var/www", root).Replace(location))
+	for _, a := range []string{"/orchard", "/orchard/wiki", "/orchard/wiki/HouseRules", "/orchard/chrome/common/css/trac.css"} {
+		if resp, body := rawGet(t, plain, a); resp.StatusCode != 200 {
+			t.Errorf("as documented, %s: %d %s", a, resp.StatusCode, body)
+		} else if _, want := rawGet(t, live, a); body != want {
+			t.Errorf("as documented, %s is not the same", a)
+		}
 	}
 	browser := newBrowser(t)
 	for name, path := range map[string]string{"orchard": "/orchard", "cyrillic": "/" + names[2] + "/wiki/Журнал/Ноябрь"} {
