@@ -87,7 +87,10 @@ func Run(ctx context.Context, dest string, o Options) (report *Report, err error
 	if rel, err := filepath.Rel(o.Dir, dest); err == nil && filepath.IsLocal(rel) {
 		return nil, fmt.Errorf("%s is inside the environment, in which nothing may be written", dest)
 	}
-	mode, err := checkDest(dest, o.Replace)
+	if real, err := filepath.EvalSymlinks(dest); err == nil {
+		dest = real // what a link leads to is replaced, not the link
+	}
+	mode, former, err := checkDest(dest, o.Replace)
 	if err != nil {
 		return nil, err
 	}
@@ -110,42 +113,46 @@ func Run(ctx context.Context, dest string, o Options) (report *Report, err error
 	if err := os.Chmod(tmp, mode); err != nil {
 		return nil, err
 	}
-	return c.finish(), moveTo(dest, tmp)
+	return c.finish(), moveTo(dest, tmp, former)
 }
 
 // newDirMode is the mode of a directory that was not there.
 const newDirMode = 0o755
 
-// checkDest fails if dest is in use; the mode is what it has or should get.
-func checkDest(dest string, replace bool) (fs.FileMode, error) {
+// checkDest fails if dest is in use; the mode is what it has or should get. former
+// tells that it holds an export that may be replaced.
+func checkDest(dest string, replace bool) (mode fs.FileMode, former bool, err error) {
 	info, err := os.Lstat(dest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return newDirMode, nil
+		return newDirMode, false, nil
 	}
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	entries, err := os.ReadDir(dest)
 	if err != nil {
-		return 0, fmt.Errorf("%s is there already: %w", dest, err)
+		return 0, false, fmt.Errorf("%s is there already: %w", dest, err)
 	}
 	if len(entries) == 0 {
-		return info.Mode().Perm(), nil
+		return info.Mode().Perm(), false, nil
 	}
-	_, former := os.Lstat(filepath.Join(dest, confFile))
+	_, err = os.Lstat(filepath.Join(dest, confFile))
 	switch {
-	case former != nil:
-		return 0, fmt.Errorf("%s is there already, and not empty", dest)
+	case err != nil:
+		return 0, false, fmt.Errorf("%s is there already, and not empty", dest)
 	case !replace:
-		return 0, fmt.Errorf("%s holds a former export: --force takes its place", dest)
+		return 0, false, fmt.Errorf("%s holds a former export: --force takes its place", dest)
 	}
-	return info.Mode().Perm(), nil
+	return info.Mode().Perm(), true, nil
 }
 
-// moveTo gives tmp the name dest. A former export is out of the way for a moment.
-func moveTo(dest, tmp string) error {
-	err := os.Remove(dest) // if it is empty
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
+// moveTo gives tmp the name dest, at which nothing may be but an empty directory
+// or, where that is known, a former export, which is out of the way for a moment.
+func moveTo(dest, tmp string, former bool) error {
+	if !former {
+		if err := os.Remove(dest); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		return os.Rename(tmp, dest)
 	}
 	old := tmp + ".old"

@@ -78,12 +78,30 @@ func TestRun(t *testing.T) {
 	if err != nil || !strings.Contains(string(page), `href="/a%20b/wiki/WikiStart"`) || !strings.Contains(string(page), testenvs.Canary("one")) {
 		t.Errorf("%v %s", err, page)
 	}
-	// The same again is the same.
+	// The same again, by a link, is the same.
 	o.Replace, o.Progress = true, nil
-	if _, err := export.Run(t.Context(), dest, o); err != nil {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dest, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := export.Run(t.Context(), link, o); err != nil {
 		t.Fatal(err)
 	}
 	empty(t, parent, "site")
+	if to, err := os.Readlink(link); err != nil || to != dest {
+		t.Errorf("the link is %q, %v", to, err)
+	}
+	// What comes into an empty directory meanwhile is not lost.
+	other := filepath.Join(parent, "other")
+	if err := os.Mkdir(other, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	o.Progress = func(int, int) { _ = os.WriteFile(filepath.Join(other, "mine"), nil, 0o644) }
+	if _, err := export.Run(t.Context(), other, o); err == nil {
+		t.Error("it took the place of another's file")
+	}
+	empty(t, parent, "site", "other")
+	empty(t, other, "mine")
 	again, err := os.ReadFile(filepath.Join(dest, "wiki/Größe/Übersicht/index.html"))
 	if err != nil || string(again) != string(page) {
 		t.Errorf("%v %s", err, again)
