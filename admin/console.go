@@ -25,7 +25,8 @@ type Console struct {
 	Dir  string    // the environment's directory, absolute
 	In   io.Reader // what answers are read from; nil is nobody
 	Out  io.Writer
-	JSON bool // tables are written as JSON: a list of objects
+	Err  io.Writer // what is not output, but should be known; nil is nobody
+	JSON bool      // tables are written as JSON: a list of objects
 	// Interactive says that a person is there: questions may be asked.
 	Interactive bool
 	// Locale is how dates may be typed, besides ISO 8601.
@@ -43,7 +44,7 @@ func (c *Console) Env(ctx context.Context) (*envs.Env, error) {
 	if c.env != nil {
 		return c.env, nil
 	}
-	c.registry = envs.NewRegistry(envs.Options{AllowRoots: []string{c.Dir}})
+	c.registry = envs.NewRegistry(envs.Options{AllowRoots: []string{c.Dir}, Admin: true})
 	loc, err := c.registry.Locate(envs.Lookup{Dir: c.Dir})
 	if err == nil {
 		c.env, c.release, err = c.registry.Acquire(ctx, loc)
@@ -57,6 +58,9 @@ func (c *Console) Env(ctx context.Context) (*envs.Env, error) {
 	if err != nil {
 		c.Close()
 		return nil, err
+	}
+	if c.Err != nil && c.env.Config().Bool("trac", "readonly") {
+		_, _ = fmt.Fprintln(c.Err, "note: this project is read-only for its visitors ([trac] readonly); commands change it all the same")
 	}
 	return c.env, nil
 }

@@ -1,11 +1,13 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -95,6 +97,16 @@ func (b *Budget) Close() {
 // BudgetState is what a budget looks like at a moment.
 type BudgetState struct {
 	Limit, Open, Idle, Waiting int
+	Servers                    []ServerState // those with open databases, by name
+}
+
+// ServerState is what a server looks like to a budget: a database of it, as one
+// user sees it.
+type ServerState struct {
+	Name       string // its connection string without a password, "*" for the schema
+	Databases  int    // open
+	Open, Idle int    // connections
+	Down       bool   // the last attempt to connect failed
 }
 
 // State tells how much of the budget is used.
@@ -103,10 +115,15 @@ func (b *Budget) State() BudgetState {
 	defer b.mu.Unlock()
 	st := BudgetState{Limit: b.options.Connections, Open: b.open, Waiting: len(b.waiting)}
 	for _, s := range b.servers {
+		of := ServerState{Name: s.name, Databases: s.users, Down: s.failure != nil}
 		for _, p := range s.pools {
-			st.Idle += len(p.idle)
+			of.Open += p.open
+			of.Idle += len(p.idle)
 		}
+		st.Idle += of.Idle
+		st.Servers = append(st.Servers, of)
 	}
+	slices.SortFunc(st.Servers, func(a, b ServerState) int { return cmp.Compare(a.Name, b.Name) })
 	return st
 }
 
@@ -168,9 +185,33 @@ func (b *Budget) join(key, name, schema string, own bool, dial func(context.Cont
 		s.pools = append(s.pools, p)
 		return p
 	}
+	return s.pools[b.poolOf(schema)]
+}
+
+// poolOf is which of a server's shared pools a schema uses, from 0.
+func (b *Budget) poolOf(schema string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(schema))
-	return s.pools[h.Sum32()%uint32(b.sharedPools())]
+	return int(h.Sum32() % uint32(b.sharedPools()))
+}
+
+// Describe says, without opening it or telling a password, which file a database
+// is, or which connections one of a server has; passing are those that end with
+// a request. What makes no sense has no description.
+func (b *Budget) Describe(dir, dsn string, passing bool) string {
+	t, err := parseTarget(dir, dsn)
+	switch {
+	case err != nil:
+		return ""
+	case t.kind != kindPostgres:
+		if below, err := filepath.Rel(dir, t.path); err == nil && filepath.IsLocal(below) {
+			return below
+		}
+		return t.path
+	case passing:
+		return t.String() + ", not pooled"
+	}
+	return fmt.Sprintf("%s, pool %d of %d", t, b.poolOf(t.schema)+1, b.sharedPools())
 }
 
 // sharedPools is how many pools a server's databases share.

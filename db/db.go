@@ -21,6 +21,8 @@ import (
 	"log/slog"
 	"strconv"
 	"time"
+
+	"projhost/internal/stage"
 )
 
 // Options are how to open a database. The zero value is fine.
@@ -166,7 +168,12 @@ func readVersion(tx *Tx) (version int, err error) {
 // Read runs f in a transaction that sees one snapshot and changes nothing. An
 // error of f is returned as it is. A lock, or a connection, that does not come
 // free in time gives ErrBusy, the end of ctx its error; both are faults.
-func (d *DB) Read(ctx context.Context, f func(*Tx) error) error { return d.read(ctx, f) }
+func (d *DB) Read(ctx context.Context, f func(*Tx) error) error {
+	clock := stage.Of(ctx)
+	clock.Begin(stage.DB)
+	defer clock.End(stage.DB)
+	return d.read(ctx, f)
+}
 
 // Write runs f in a transaction that may write. In SQLite it is alone among the
 // writers of this database, other programs' included, from its beginning; in
@@ -177,5 +184,8 @@ func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	if d.readOnly() {
 		return public(&problem{is: ErrReadOnly, doing: "writing to " + d.target.String()})
 	}
+	clock := stage.Of(ctx)
+	clock.Begin(stage.DB)
+	defer clock.End(stage.DB)
 	return d.write(ctx, f)
 }

@@ -138,8 +138,8 @@ func (h *Host) doctorPage(ctx context.Context, t *trace, r *http.Request) error 
 	status := http.StatusOK
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(t, r.Body, maxKeyForm)
-		if page.Wrong = !h.isDoctorKey(strings.TrimSpace(r.PostFormValue("key"))); page.Wrong {
-			status = http.StatusForbidden
+		if !h.isDoctorKey(strings.TrimSpace(r.PostFormValue("key"))) {
+			status, page.Problem = http.StatusForbidden, "That is not the key."
 			h.options.Log.Warn("doctor: a wrong key", "id", t.id, "remote", r.RemoteAddr)
 		} else {
 			page.Parts = parts(h.examine(ctx, t, r))

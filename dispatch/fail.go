@@ -54,7 +54,8 @@ func answerTo(k fault.Kind) answer {
 func (h *Host) fail(w http.ResponseWriter, r *http.Request, t *trace, err error) {
 	f := fault.As(err)
 	a := answerTo(f.Kind)
-	h.options.Log.LogAttrs(r.Context(), a.level, "request failed", slog.String("id", t.id), slog.String("env", t.envName()), slog.Int("status", a.status),
+	t.failed = a.status
+	h.log(t).LogAttrs(r.Context(), a.level, "request failed", slog.String("id", t.id), slog.Int("status", a.status),
 		slog.String("method", r.Method), slog.String("path", t.path), slog.String("error", err.Error()))
 	if t.wrote {
 		// A part of the answer is out: the one honest thing is to break it off.
@@ -82,7 +83,7 @@ func (h *Host) errorPage(w http.ResponseWriter, r *http.Request, t *trace, p tem
 	switch {
 	case h.projectPage(&buf, t, p):
 		header.Set("Content-Type", "text/html; charset=utf-8")
-		header.Set("Content-Security-Policy", project.FailurePolicy())
+		header.Set("Content-Security-Policy", project.PagePolicy())
 		t.request.WriteCookies(header) // the page may hold a form, and its token
 	case wantsHTML(r) && hostPage(&buf, p) == nil:
 		header.Set("Content-Type", "text/html; charset=utf-8")
@@ -113,7 +114,7 @@ func (h *Host) projectPage(buf *bytes.Buffer, t *trace, p templates.Problem) boo
 	defer cancel()
 	err := project.RenderFailure(ctx, buf, t.request, p)
 	if err != nil && fault.As(err).Kind != fault.Busy { // which is what the page is about
-		h.options.Log.Error("the error page cannot be made", "id", t.id, "env", t.envName(), "error", err)
+		h.log(t).Error("the error page cannot be made", "id", t.id, "error", err)
 	}
 	return err == nil
 }

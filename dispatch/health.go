@@ -8,13 +8,15 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"projhost/front/gateway"
 )
 
 // Addresses that the program itself answers on every listener, whatever the
 // environments are doing. No project's name begins with a dot.
 const (
-	LivePath  = "/.projhost/live"  // 200 if the process answers at all
-	ReadyPath = "/.projhost/ready" // 200 if it takes requests, else 503
+	LivePath  = gateway.OwnPrefix + "live"  // 200 if the process answers at all
+	ReadyPath = gateway.OwnPrefix + "ready" // 200 if it takes requests, else 503
 )
 
 // retrySoon is what a client is told to wait, in seconds, while the program is

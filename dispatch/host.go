@@ -16,15 +16,21 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"projhost/door"
 	"projhost/envs"
 	"projhost/front/gateway"
 	"projhost/internal/fault"
 	"projhost/internal/href"
+	"projhost/internal/stage"
 	"projhost/project"
+	"projhost/watch"
 )
 
 // DefaultRequestTimeout bounds the time one request may take.
 const DefaultRequestTimeout = 60 * time.Second
+
+// DefaultSlow is from when on a request is usually called slow.
+const DefaultSlow = time.Second
 
 // Options are what a host is made of.
 type Options struct {
@@ -42,7 +48,12 @@ type Options struct {
 	RequestTimeout time.Duration
 	// DoctorKey opens the doctor's pages, see doctor; "" shuts them.
 	DoctorKey string
-	Log       *slog.Logger // nil discards
+	Door      *door.Door // what administrators see; nil is none
+	// Meter counts requests; nil counts none.
+	Meter *watch.Meter
+	// Slow is from when on a request is logged as slow, see logSlow; 0 logs none.
+	Slow time.Duration
+	Log  *slog.Logger // nil discards
 }
 
 // Host answers the requests of all front ends. It holds no request's
@@ -73,14 +84,15 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.serveHealth(w, r) {
 		return
 	}
-	t := &trace{id: requestID(r), started: time.Now(), path: r.URL.Path, ResponseWriter: w}
+	t := &trace{id: requestID(r), path: r.URL.Path, ResponseWriter: w}
+	t.clock.Start(time.Now())
 	header := w.Header()
 	header.Set("X-Request-Id", t.id)
 	header.Set("X-Content-Type-Options", "nosniff")
-	ctx, cancel := context.WithTimeout(r.Context(), h.options.RequestTimeout)
+	ctx, cancel := context.WithTimeout(stage.NewContext(r.Context(), &t.clock), h.options.RequestTimeout)
 	defer cancel()
 	defer t.letGo() // after the error page, which is the project's too
-	defer h.logRequest(r, t)
+	defer h.account(r, t)
 	defer h.recovered(r, t)
 	if err := h.serve(ctx, t, r); err != nil {
 		h.fail(t, r, t, err)
@@ -96,7 +108,7 @@ func (h *Host) recovered(r *http.Request, t *trace) {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
-	h.options.Log.Error("panic", "id", t.id, "env", t.envName(), "panic", v, "stack", string(debug.Stack()))
+	h.log(t).Error("panic", "id", t.id, "panic", v, "stack", string(debug.Stack()))
 	h.fail(t, r, t, fault.Wrap(fault.Internal, "", errors.New("a handler panicked")))
 }
 
@@ -104,6 +116,13 @@ func (h *Host) recovered(r *http.Request, t *trace) {
 func (h *Host) serve(ctx context.Context, t *trace, r *http.Request) error {
 	if done, err := h.consult(ctx, t, r); done {
 		return err
+	}
+	if h.options.Door.Answer(t, r) {
+		return nil
+	}
+	if strings.HasPrefix(r.URL.Path, gateway.OwnPrefix) || gateway.FromContext(r.Context()).Admin() {
+		// Logins are not asked for here, so no project may answer.
+		return fault.New(fault.NotFound, "")
 	}
 	from := h.sources(r)
 	to, err := h.target(from, r.URL.Path)
@@ -216,6 +235,7 @@ func (h *Host) baseOf(env *envs.Env, from sources) (string, error) {
 // route sends the request down the one table of routes, with path as what is
 // below the project.
 func (h *Host) route(ctx context.Context, t *trace, r *http.Request, path string) error {
+	t.clock.Begin(stage.Handle)
 	ctx = context.WithValue(ctx, traceKey{}, t)
 	below := r.WithContext(ctx)
 	u := *r.URL

@@ -86,6 +86,9 @@ func (h *Host) handle(ctx context.Context, t *trace, r *http.Request, handler pr
 		return err
 	}
 	t.request = req
+	if env.ReadOnly() && !safe(r.Method) {
+		return fault.Wrap(fault.Denied, "This project is read-only: nothing can be changed in it.", fmt.Errorf("%s in an environment that is only read (by %s)", r.Method, env.ReadOnlyBy()))
+	}
 	reply, err := handler(req)
 	if err != nil {
 		return err
@@ -94,6 +97,17 @@ func (h *Host) handle(ctx context.Context, t *trace, r *http.Request, handler pr
 		return fmt.Errorf("the handler of %s answered nothing", r.URL.Path)
 	}
 	return reply.Write(t, req)
+}
+
+// safe is true for the methods that change nothing (RFC 9110 section 9.2.1). All
+// others are refused in an environment that is only read, with 403: to come back
+// later, as 503 asks for, would be of no use.
+func safe(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
 }
 
 // wildcard is what the pattern's "*" stood for.

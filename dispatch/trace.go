@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"crypto/rand"
 	"log/slog"
 	"net/http"
@@ -8,7 +9,9 @@ import (
 
 	"projhost/envs"
 	"projhost/front/gateway"
+	"projhost/internal/stage"
 	"projhost/project"
+	"projhost/watch"
 )
 
 // maxRequestID bounds an id taken over from the web server.
@@ -20,12 +23,13 @@ type trace struct {
 	http.ResponseWriter
 	id      string
 	path    string
-	started time.Time
+	clock   stage.Clock
 	env     *envs.Env
 	release func() // gives env back; nil without one
 	place   project.Place
 	request *project.Request
 	err     error
+	failed  int // status of the failure, even if another was sent before it; 0 without one
 	status  int
 	bytes   int64
 	wrote   bool
@@ -46,6 +50,8 @@ func (t *trace) Write(p []byte) (int, error) {
 	if !t.wrote {
 		t.WriteHeader(http.StatusOK)
 	}
+	t.clock.Begin(stage.Send)
+	defer t.clock.End(stage.Send)
 	n, err := t.ResponseWriter.Write(p)
 	t.bytes += int64(n)
 	return n, err
@@ -68,8 +74,31 @@ func (t *trace) envName() string {
 	return t.env.Name()
 }
 
-// logRequest writes the access line.
-func (h *Host) logRequest(r *http.Request, t *trace) {
+// log is where to write about a request: the environment's log, or the host's.
+func (h *Host) log(t *trace) *slog.Logger {
+	if t.env == nil {
+		return h.options.Log.With("env", "")
+	}
+	return t.env.Log()
+}
+
+// account counts and logs a request at its end.
+func (h *Host) account(r *http.Request, t *trace) {
+	times := t.clock.Times()
+	if h.options.Meter != nil {
+		s := watch.Sample{Status: cmp.Or(t.failed, t.status), Bytes: t.bytes, Times: times, End: time.Now()}
+		if t.env != nil {
+			s.Dir, s.Name = t.env.Dir(), t.env.Name()
+		}
+		h.options.Meter.Observe(s)
+	}
+	h.logRequest(r, t, times.Total())
+	h.logSlow(r, t, &times)
+}
+
+// logRequest writes the access line. It is the host's alone: Trac's log of an
+// environment has none.
+func (h *Host) logRequest(r *http.Request, t *trace, took time.Duration) {
 	if !h.options.Log.Enabled(r.Context(), slog.LevelInfo) {
 		return
 	}
@@ -80,7 +109,21 @@ func (h *Host) logRequest(r *http.Request, t *trace) {
 	h.options.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("id", t.id), slog.String("env", t.envName()), slog.String("method", r.Method),
 		slog.String("path", t.path), slog.Int("status", t.status), slog.Int64("bytes", t.bytes),
-		slog.Duration("took", time.Since(t.started)), slog.String("user", user), slog.String("remote", r.RemoteAddr))
+		slog.Duration("took", took), slog.String("user", user), slog.String("remote", r.RemoteAddr))
+}
+
+// logSlow writes where the time of a slow request went. A client that takes its
+// answer slowly makes no request slow.
+func (h *Host) logSlow(r *http.Request, t *trace, times *stage.Times) {
+	if h.options.Slow <= 0 || times.Total()-times[stage.Send] < h.options.Slow {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 5+len(times))
+	attrs = append(attrs, slog.String("id", t.id), slog.String("method", r.Method), slog.String("path", t.path), slog.Int("status", t.status))
+	for i, name := range stage.Names() {
+		attrs = append(attrs, slog.Duration(name, times[i]))
+	}
+	h.log(t).LogAttrs(r.Context(), slog.LevelWarn, "slow request", append(attrs, slog.Duration("total", times.Total()))...)
 }
 
 // requestID is the id the web server gave the request in its variable

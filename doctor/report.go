@@ -20,10 +20,10 @@ const Header = "X-Projhost-Doctor"
 
 // Paths of the doctor, below the path of the program.
 const (
-	PathPage     = "/.projhost/doctor"
-	PathEcho     = "/.projhost/doctor/echo"     // answers a POST with its body
-	PathDownload = "/.projhost/doctor/download" // ?bytes=N: so many bytes of Pattern
-	PathSlow     = "/.projhost/doctor/slow"     // writes until it is given up
+	PathPage     = gateway.OwnPrefix + "doctor"
+	PathEcho     = PathPage + "/echo"     // answers a POST with its body
+	PathDownload = PathPage + "/download" // ?bytes=N: so many bytes of Pattern
+	PathSlow     = PathPage + "/slow"     // writes until it is given up
 )
 
 // Pair is a name and a value.

@@ -29,20 +29,7 @@ func TestInBrowser(t *testing.T) {
 	p := start(t, "demo", "--dir", dir, "--http", address)
 	p.waitFor("tcp", address)
 	browser := newBrowser(t)
-	complaints := &output{}
-	err := chromedp.Listen(browser, func(ev any) {
-		switch ev := ev.(type) {
-		case *runtime.EventExceptionThrown:
-			_, _ = fmt.Fprintln(complaints, ev.ExceptionDetails.Text)
-		case *runtime.EventConsoleAPICalled:
-			_, _ = fmt.Fprintln(complaints, ev.Type)
-		case *log.EventEntryAdded:
-			_, _ = fmt.Fprintln(complaints, ev.Entry.URL, ev.Entry.Text)
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	complaints := complaintsOf(t, browser)
 	for _, page := range []struct{ name, path, has string }{
 		{"index", "/", "Orchard"},
 		{"start", "/orchard", "Forty-two trees"},
@@ -74,6 +61,26 @@ func TestInBrowser(t *testing.T) {
 			t.Errorf("the browser complains: %s", line)
 		}
 	}
+}
+
+// complaintsOf are what the browser complains of from now on.
+func complaintsOf(t *testing.T, browser context.Context) *output {
+	t.Helper()
+	complaints := &output{}
+	err := chromedp.Listen(browser, func(ev any) {
+		switch ev := ev.(type) {
+		case *runtime.EventExceptionThrown:
+			_, _ = fmt.Fprintln(complaints, ev.ExceptionDetails.Text)
+		case *runtime.EventConsoleAPICalled:
+			_, _ = fmt.Fprintln(complaints, ev.Type)
+		case *log.EventEntryAdded:
+			_, _ = fmt.Fprintln(complaints, ev.Entry.URL, ev.Entry.Text)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return complaints
 }
 
 // newBrowser is a headless Chromium that lives as long as the test, with further

@@ -150,7 +150,8 @@ func title(body string) string {
 }
 
 // TestRealEnvironments serves every wiki page of environments from real life,
-// whose tables are of Trac 1.0 and 1.2, and leaves their files as they were.
+// whose tables are of Trac 1.0 and 1.2, and leaves their files as they were, but
+// for their logs.
 func TestRealEnvironments(t *testing.T) {
 	parent := unpack(t, "real-envs/envs.tar.gz", "trac16/envs.tar.gz")
 	if parent == "" {
@@ -184,7 +185,7 @@ func TestRealEnvironments(t *testing.T) {
 		t.Error(err)
 	}
 	for path, text := range snapshot(t, parent) {
-		if old, ok := before[path]; !ok || old != text {
+		if old, ok := before[path]; (!ok || old != text) && filepath.Base(filepath.Dir(path)) != "log" {
 			t.Errorf("%s was made or altered", path)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"projhost/internal/fault"
+	"projhost/internal/stage"
 	"projhost/internal/stamp"
 )
 
@@ -26,6 +27,11 @@ type entry struct {
 	flight  *flight   // opening or checking, nil if neither
 	broken  *broken   // why it cannot be opened, nil if unknown or fine
 	reload  *broken   // why env is older than its files
+	renew   bool      // env is to be replaced whatever its files look like
+	version int       // of the tables when it was opened last; 0 if it never was, or cannot be now
+
+	strayAt time.Time // when stray was read
+	stray   *scanned  // what a listing would know; see Registry.stray
 }
 
 // flight is one attempt to bring an entry up to date.
@@ -60,7 +66,7 @@ func (e *entry) current(ctx context.Context, r *Registry) (*Env, error) {
 	for {
 		e.mu.Lock()
 		now := time.Now()
-		if e.env != nil && now.Sub(e.checked) < r.options.Recheck {
+		if e.env != nil && !e.renew && now.Sub(e.checked) < r.options.Recheck {
 			env := e.env
 			env.refs++
 			env.used.Store(now.UnixNano())
@@ -79,14 +85,22 @@ func (e *entry) current(ctx context.Context, r *Registry) (*Env, error) {
 			go e.fly(r, f)
 		}
 		e.mu.Unlock()
-		select {
-		case <-f.done:
-			if f.err != nil {
-				return nil, f.err
-			}
-		case <-ctx.Done():
-			return nil, fault.Wrap(fault.As(ctx.Err()).Kind, "This project is taking too long to open.", fmt.Errorf("waiting for the environment to open: %w", ctx.Err()))
+		if err := f.wait(ctx); err != nil {
+			return nil, err
 		}
+	}
+}
+
+// wait returns when the flight has landed.
+func (f *flight) wait(ctx context.Context) error {
+	clock := stage.Of(ctx)
+	clock.Begin(stage.Open)
+	defer clock.End(stage.Open)
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return fault.Wrap(fault.As(ctx.Err()).Kind, "This project is taking too long to open.", fmt.Errorf("waiting for the environment to open: %w", ctx.Err()))
 	}
 }
 
@@ -119,6 +133,7 @@ func (e *entry) fly(r *Registry, f *flight) {
 func (e *entry) openFirst(ctx context.Context, r *Registry) error {
 	files := filesOf(e.loc.dir)
 	e.mu.Lock()
+	e.renew = false
 	if now := time.Now(); e.broken.stands(now) && e.broken.files == files {
 		e.broken.looked = now
 		err := e.broken.fault(now)
@@ -134,11 +149,11 @@ func (e *entry) openFirst(ctx context.Context, r *Registry) error {
 		if fault.As(err).Kind == fault.Busy || r.stopped.Err() != nil {
 			return err // the host's trouble, not the environment's
 		}
-		e.broken = e.broken.again(err, now, files)
+		e.broken, e.version = e.broken.again(err, now, files), 0
 		r.options.Log.Error("environment is out of order", "env", e.loc.Name(), "dir", e.loc.dir, "error", err, "retry_in", e.broken.delay)
 		return e.broken.fault(now)
 	}
-	e.env, e.checked, e.broken, e.reload = env, now, nil, nil
+	e.env, e.checked, e.broken, e.reload, e.version = env, now, nil, nil, env.version
 	env.used.Store(now.UnixNano())
 	return nil
 }
@@ -156,7 +171,7 @@ func (r *Registry) openCounted(ctx context.Context, e *entry) (*Env, error) {
 		return nil, err
 	}
 	r.slots.hold(env, e)
-	env.log.Debug("environment opened", "dir", e.loc.dir, "schema", env.version, "read_only", env.readOnly)
+	env.log.Debug("environment opened", "dir", e.loc.dir, "schema", env.version, "read_only", string(env.readOnly))
 	return env, nil
 }
 
@@ -171,6 +186,7 @@ func (e *entry) check(ctx context.Context, r *Registry, env *Env) error {
 	files := filesOf(e.loc.dir)
 	fresh := !env.config.Stale() && env.dbFile.SameFile(stamp.Of(env.db.File()))
 	e.mu.Lock()
+	fresh, e.renew = fresh && !e.renew, false
 	known := e.reload != nil && e.reload.files == files && time.Now().Before(e.reload.until)
 	e.mu.Unlock()
 	if fresh || known {
@@ -207,7 +223,7 @@ func (e *entry) replace(r *Registry, env, next *Env) {
 	now := time.Now()
 	next.used.Store(now.UnixNano())
 	e.mu.Lock()
-	e.env, e.checked, e.reload = next, now, nil
+	e.env, e.checked, e.reload, e.version = next, now, nil, next.version
 	env.retired = true
 	unused := env.refs == 0
 	e.mu.Unlock()
@@ -236,8 +252,9 @@ func (e *entry) release(env *Env, r *Registry) {
 // shut closes an environment that is neither in use nor handed out any more.
 func (r *Registry) shut(env *Env) {
 	env.close()
-	r.slots.give(env)
 	env.log.Debug("environment closed")
+	env.ownLog.Close()
+	r.slots.give(env)
 }
 
 // retire stops handing the environment out. It is closed now or, if in use,
@@ -292,6 +309,12 @@ func (e *entry) isClosed() bool {
 	return e.env == nil && e.flight == nil
 }
 
+func (e *entry) isBroken() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.env == nil && e.broken != nil
+}
+
 // again returns the state after one more failure: twice the delay, up to a bound.
 func (b *broken) again(err error, now time.Time, files fileSet) *broken {
 	delay := firstBackoff
@@ -333,6 +356,9 @@ func (g *gate) enter(ctx context.Context, o Options) error {
 	if g.waiting.Add(1) > int32(o.MaxQueue) {
 		return busy(o, "too many requests are waiting")
 	}
+	clock := stage.Of(ctx)
+	clock.Begin(stage.Wait)
+	defer clock.End(stage.Wait)
 	timer := time.NewTimer(o.QueueWait)
 	defer timer.Stop()
 	select {

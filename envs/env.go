@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"projhost/db"
+	"projhost/envs/envlog"
 	"projhost/envs/tracini"
 	"projhost/internal/stamp"
 )
@@ -27,9 +28,10 @@ type Env struct {
 	config   *tracini.Config
 	db       *db.DB
 	version  int
-	readOnly bool
-	log      *slog.Logger
-	dbFile   stamp.Stamp // the database file, for SQLite
+	readOnly ReadOnlyBy
+	ownLog   *envlog.Log
+	log      *slog.Logger // ownLog's
+	dbFile   stamp.Stamp  // the database file, for SQLite
 
 	refs    int  // guarded by the entry's mutex
 	retired bool // likewise: no longer handed out, to be closed at refs 0
@@ -58,11 +60,14 @@ func (e *Env) DB() *db.DB { return e.db }
 // Version is the version of the database's schema, 29 to 45.
 func (e *Env) Version() int { return e.version }
 
-// ReadOnly is true for an environment that is served for reading only, since
-// its schema is of an older Trac.
-func (e *Env) ReadOnly() bool { return e.readOnly }
+// ReadOnly is true for an environment that is only read.
+func (e *Env) ReadOnly() bool { return e.readOnly != ReadWrite }
 
-// Log is a logger that names the environment on every line.
+// ReadOnlyBy is why it is only read, [ReadWrite] if it is not.
+func (e *Env) ReadOnlyBy() ReadOnlyBy { return e.readOnly }
+
+// Log writes to the host's log, with the environment's name on every line, and to
+// the environment's own, see [Options].Logs.
 func (e *Env) Log() *slog.Logger { return e.log }
 
 // close closes the database and whatever modules keep that can be closed.

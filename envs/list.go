@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"projhost/db/schema"
 	"projhost/envs/tracini"
 	"projhost/internal/fault"
 	"projhost/internal/stamp"
@@ -26,7 +27,7 @@ type State string
 const (
 	Closed   State = "closed"    // in order as far as is known, not open now
 	Open     State = "open"      // open, for reading and writing
-	ReadOnly State = "read-only" // served for reading: its tables are of an older Trac
+	ReadOnly State = "read-only" // open, for reading only: see [Info.ReadOnlyBy]
 	Broken   State = "broken"    // cannot be opened
 )
 
@@ -37,9 +38,12 @@ type Info struct {
 	Title       string // [project] name, or Name if the settings cannot be read
 	Description string // [project] descr
 	Database    string // kind: sqlite, postgres, mysql
+	Pool        string // which file it is, or which connections it has; no password
 	State       State
-	Version     int    // of the tables; 0 if it has not been opened yet
-	Reason      string // why it is Broken, for operators only
+	Version     int        // of the tables; 0 if it has not been opened yet
+	OldTables   bool       // they are of an older Trac: it needs an upgrade
+	Reason      string     // why it is Broken, for operators only
+	ReadOnlyBy  ReadOnlyBy // why it is ReadOnly, or will be when it is opened
 }
 
 // rescanAfter is how long a listing is believed without a look at the disk.
@@ -87,22 +91,31 @@ func (r *Registry) list(ctx context.Context, key string, dirs map[string]string)
 
 // withState adds what is known of an environment that has been asked for.
 func (r *Registry) withState(i Info) Info {
-	e := r.known(i.Dir)
-	if e == nil {
-		return i
+	if e := r.known(i.Dir); e != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.tell(&i)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	return i
+}
+
+// tell adds what is known here to what a listing knows; the caller holds the
+// lock. What was opened since the listing tried to is no longer Broken.
+func (e *entry) tell(i *Info) {
 	switch {
 	case e.env != nil:
-		i.State, i.Version = Open, e.env.version
-		if e.env.readOnly {
+		i.State, i.Version, i.Reason, i.ReadOnlyBy = Open, e.env.version, "", e.env.readOnly
+		if e.env.ReadOnly() {
 			i.State = ReadOnly
 		}
 	case e.broken != nil:
-		i.State, i.Reason = Broken, e.broken.err.Error()
+		i.State, i.Reason, i.OldTables = Broken, e.broken.err.Error(), errors.Is(e.broken.err, errOldTables)
+	case e.version > 0:
+		i.State, i.Version, i.Reason = Closed, e.version, ""
 	}
-	return i
+	if i.Version > 0 {
+		i.OldTables = i.Version < schema.Version
+	}
 }
 
 func (r *Registry) listing(key string, dirs map[string]string) *listing {
@@ -141,16 +154,17 @@ type scanned struct {
 // verdict is the outcome of opening an environment once, to see whether it can
 // be: a file that is no database looks like any other from outside.
 type verdict struct {
-	version int
-	reason  string // why it cannot be opened; "" if it can
-	at      time.Time
+	version   int
+	reason    string // why it cannot be opened; "" if it can
+	oldTables bool
+	at        time.Time
 }
 
 // verified is the scan's info, with what opening it has shown.
 func (s *scanned) verified() Info {
 	i := s.Info
 	if v := s.verdict.Load(); v != nil && i.State != Broken {
-		i.Version = v.version
+		i.Version, i.OldTables = v.version, v.oldTables
 		if v.reason != "" {
 			i.State, i.Reason = Broken, v.reason
 		}
@@ -179,10 +193,8 @@ func (l *listing) verify(r *Registry) {
 		}
 		began := time.Now()
 		s.verdict.Store(r.try(Location{s.Dir}))
-		select {
-		case <-r.stopped.Done():
+		if r.rest(verifyShare * time.Since(began)); r.stopped.Err() != nil {
 			return
-		case <-time.After(verifyShare * time.Since(began)):
 		}
 	}
 }
@@ -196,10 +208,10 @@ func (r *Registry) try(l Location) *verdict {
 		if r.stopped.Err() == nil {
 			r.options.Log.Warn("environment cannot be opened", "env", l.Name(), "dir", l.dir, "error", err)
 		}
-		return &verdict{reason: err.Error(), at: time.Now()}
+		return &verdict{reason: err.Error(), oldTables: errors.Is(err, errOldTables), at: time.Now()}
 	}
 	e.close()
-	return &verdict{version: e.version, at: time.Now()}
+	return &verdict{version: e.version, oldTables: e.version < schema.Version, at: time.Now()}
 }
 
 // get returns the listing, scanned anew if it is old.
@@ -245,9 +257,9 @@ func (l *listing) scan(r *Registry) {
 	var found []scanned
 	var err error
 	if l.dirs != nil {
-		found = scanNamed(l.dirs, before)
+		found = r.scanNamed(l.dirs, before)
 	} else {
-		found, err = scanParent(l.parent, before)
+		found, err = r.scanParent(l.parent, before)
 	}
 	if err != nil {
 		r.options.Log.Error("listing environments", "parent", l.parent, "error", err)
@@ -264,7 +276,7 @@ func (l *listing) scan(r *Registry) {
 
 // scanParent reads a parent directory; of environments whose files are as they
 // were before, nothing is read again.
-func scanParent(parent string, before map[string]*scanned) ([]scanned, error) {
+func (r *Registry) scanParent(parent string, before map[string]*scanned) ([]scanned, error) {
 	ignored, err := readIgnore(parent)
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, "", err)
@@ -282,26 +294,26 @@ func scanParent(parent string, before map[string]*scanned) ([]scanned, error) {
 		if CheckName(name) != nil || ignored.match(name) {
 			continue
 		}
-		found = scanAnew(found, name, filepath.Join(parent, name), before)
+		found = r.scanAnew(found, name, filepath.Join(parent, name), before)
 	}
 	return inOrder(found), nil
 }
 
 // scanNamed looks at directories that were named, wherever they are.
-func scanNamed(dirs map[string]string, before map[string]*scanned) []scanned {
+func (r *Registry) scanNamed(dirs map[string]string, before map[string]*scanned) []scanned {
 	found := make([]scanned, 0, len(dirs))
 	for name, dir := range dirs {
-		found = scanAnew(found, name, dir, before)
+		found = r.scanAnew(found, name, dir, before)
 	}
 	return inOrder(found)
 }
 
 // scanAnew appends one environment, read again if its files have changed.
-func scanAnew(found []scanned, name, path string, before map[string]*scanned) []scanned {
+func (r *Registry) scanAnew(found []scanned, name, path string, before map[string]*scanned) []scanned {
 	if old := before[name]; old != nil && old.unchanged() {
 		return append(found, *old)
 	}
-	if s, ok := scanOne(name, path); ok {
+	if s, ok := r.scanOne(name, path); ok {
 		return append(found, s)
 	}
 	return found
@@ -318,20 +330,20 @@ func (s *scanned) unchanged() bool { return !slices.ContainsFunc(s.files, stamp.
 
 // scanOne reads what a listing shows of one environment; ok is false if there
 // is none at path.
-func scanOne(name, path string) (s scanned, ok bool) {
+func (r *Registry) scanOne(name, path string) (s scanned, ok bool) {
 	dir, err := canonical(path)
 	if err != nil || !looksLikeEnvironment(dir) {
 		return s, false
 	}
-	s.Info = Info{Name: name, Dir: dir, Title: name, State: Closed}
-	s.verdict = new(atomic.Pointer[verdict])
+	s = *unread(Location{dir})
+	s.Name, s.Title = name, name
 	// Stamps are taken before the files are read, so that no edit is missed.
 	// VERSION is watched as the path names it: a link may be turned elsewhere.
 	s.files = []stamp.File{stamp.Look(filepath.Join(path, versionFile)), stamp.Look(filepath.Join(dir, configFile))}
 	config, err := tracini.Load(filepath.Join(dir, configFile))
 	if err == nil {
 		s.files = append(s.files[:1], config.Files()...)
-		s.describe(config)
+		r.describe(&s.Info, config)
 		err = checkVersionFile(dir)
 	}
 	if err != nil {
@@ -340,13 +352,22 @@ func scanOne(name, path string) (s scanned, ok bool) {
 	return s, true
 }
 
-func (i *Info) describe(config *tracini.Config) {
+// unread is what is known of an environment of which nothing was read.
+func unread(l Location) *scanned {
+	return &scanned{Info: Info{Name: l.Name(), Dir: l.dir, Title: l.Name(), State: Closed}, verdict: new(atomic.Pointer[verdict])}
+}
+
+// describe reads what settings say of an environment. It keeps nothing of them.
+func (r *Registry) describe(i *Info, config *tracini.Config) {
 	if title := strings.TrimSpace(config.String("project", "name")); title != "" {
 		i.Title = strings.Clone(title)
 	}
 	i.Description = strings.Clone(config.String("project", "descr"))
-	i.Database, _, _ = strings.Cut(config.String("trac", "database"), ":")
-	i.Database = strings.Clone(i.Database)
+	dsn := config.String("trac", "database")
+	kind, _, _ := strings.Cut(dsn, ":")
+	i.Database = strings.Clone(kind)
+	i.Pool = strings.Clone(r.budget.Describe(i.Dir, dsn, !poolable(config)))
+	i.ReadOnlyBy = r.declared(config)
 }
 
 // Inspect opens an environment of List's to tell how it is really doing.

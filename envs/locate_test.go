@@ -119,11 +119,11 @@ func must(t *testing.T, err error) {
 // again after a few milliseconds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 400 {
+	for range 2000 {
 		if ok() {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatalf("%s: did not happen within 2 s", what)
+	t.Fatalf("%s: did not happen within 10 s", what)
 }

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"projhost/db"
 	"projhost/db/schema"
+	"projhost/envs/envlog"
 	"projhost/envs/tracini"
 	"projhost/internal/stamp"
 )
@@ -53,8 +55,11 @@ func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, version, err := r.openDB(ctx, l.dir, config)
+	own := r.ownLog(l, config)
+	log := own.Logger()
+	d, version, err := r.openDB(ctx, l.dir, config, log)
 	if err != nil {
+		own.Close()
 		return nil, err
 	}
 	e := &Env{
@@ -62,12 +67,22 @@ func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
 		config:   config,
 		db:       d,
 		version:  version,
-		readOnly: version < schema.Version,
-		log:      r.options.Log.With("env", l.Name()),
+		readOnly: r.readOnlyBy(config, version),
+		ownLog:   own,
+		log:      log,
 		dbFile:   stamp.Of(d.File()),
 	}
 	e.warn()
 	return e, nil
+}
+
+// ownLog is the environment's own log, as [logging] says.
+func (r *Registry) ownLog(l Location, config *tracini.Config) *envlog.Log {
+	return r.options.Logs.Open(envlog.Settings{
+		Dir: l.dir, Project: config.String("project", "name"),
+		Type: config.Choice("logging", "log_type"), File: config.String("logging", "log_file"),
+		Level: config.Choice("logging", "log_level"), Format: config.String("logging", "log_format"),
+	}, r.options.Log.With("env", l.Name()))
 }
 
 // maxWarnings bounds what the log says of one reading of the settings.
@@ -89,10 +104,10 @@ func (e *Env) warn() {
 // ConfigFile is the trac.ini of the environment in dir.
 func ConfigFile(dir string) string { return filepath.Join(dir, configFile) }
 
-// openDB opens the database; one of an older version is never written to.
-func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Config) (*db.DB, int, error) {
+// openDB opens the database; one that is only read is never written to.
+func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Config, log *slog.Logger) (*db.DB, int, error) {
 	d, err := db.Open(ctx, dir, config.String("trac", "database"), db.Options{
-		WriteAt: schema.Version, Log: r.options.Log, Budget: r.budget, Passing: !poolable(config),
+		ReadOnly: r.declared(config) != ReadWrite, WriteAt: schema.Version, Log: log, Budget: r.budget, Passing: !poolable(config),
 	})
 	if err != nil {
 		return nil, 0, err
@@ -115,13 +130,16 @@ func poolable(config *tracini.Config) bool {
 	return !set || !known || yes
 }
 
+// errOldTables is in the chain of what says that an upgrade is needed.
+var errOldTables = errors.New("older than Trac 1.0")
+
 // checkSchema says what to do about tables that cannot be served.
 func checkSchema(version int) error {
 	switch {
 	case version > schema.Version:
 		return fmt.Errorf("the tables are of version %d; this program knows up to %d: use a newer one", version, schema.Version)
 	case version < oldestSchema:
-		return fmt.Errorf("the tables are of version %d, older than Trac 1.0 (%d): run \"projhost admin ENV upgrade\" first", version, oldestSchema)
+		return fmt.Errorf("the tables are of version %d, %w (%d): run \"projhost admin ENV upgrade\" first", version, errOldTables, oldestSchema)
 	}
 	return nil
 }

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"projhost/db"
+	"projhost/envs/envlog"
 	"projhost/internal/fault"
 )
 
@@ -40,7 +43,10 @@ type Options struct {
 	Recheck       time.Duration // how long what the file system said is believed
 	MaxMisses     int           // unknown names remembered
 	Connections   int           // connections to database servers, of all environments together
+	ReadOnly      bool          // every environment is only read
+	Admin         bool          // for commands of an administrator: ReadOnly and [trac] readonly, which are about visitors, do not count
 	Pooler        bool          // they are reached by way of a pooler in transaction mode
+	Logs          *envlog.Logs  // environments' own logs; nil: they have none
 	Log           *slog.Logger  // nil discards
 }
 
@@ -81,6 +87,8 @@ type Registry struct {
 	entries map[string]*entry // by canonical directory
 	lists   map[string]*listing
 
+	sizes sizes
+
 	stop    context.CancelFunc
 	stopped context.Context
 	work    sync.WaitGroup
@@ -96,6 +104,7 @@ func NewRegistry(o Options) *Registry {
 		budget:  db.NewBudget(db.BudgetOptions{Connections: o.Connections, Wait: o.QueueWait, Pooler: o.Pooler, Log: o.Log}),
 		entries: make(map[string]*entry),
 		lists:   make(map[string]*listing),
+		sizes:   sizes{byDir: make(map[string]Size), tried: make(map[string]time.Time)},
 	}
 	r.stopped, r.stop = context.WithCancel(context.Background())
 	r.work.Go(r.closeIdle)
@@ -290,6 +299,13 @@ func (s *openSlots) entries() []*entry {
 	return list
 }
 
+// envs are the open environments.
+func (s *openSlots) envs() []*Env {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.holders))
+}
+
 // idle tells those who wait that an environment can be evicted now.
 func (s *openSlots) idle() {
 	s.mu.Lock()
@@ -332,6 +348,40 @@ func (r *Registry) reserve(ctx context.Context) error {
 
 // OpenCount is how many environments are open now.
 func (r *Registry) OpenCount() int { return r.slots.count() }
+
+// Totals are how a registry's environments are doing together.
+type Totals struct {
+	Known       int // have been asked for, and are still there
+	Open        int
+	Quarantined int // out of order, see [ErrBroken]
+	Running     int // requests in them
+	Waiting     int // requests waiting for their turn
+}
+
+// Totals counts; it looks at no file.
+func (r *Registry) Totals() Totals {
+	all := r.all()
+	t := Totals{Known: len(all), Open: r.OpenCount()}
+	for _, e := range all {
+		t.Running += len(e.gate.slots)
+		t.Waiting += int(e.gate.waiting.Load())
+		if e.isBroken() {
+			t.Quarantined++
+		}
+	}
+	return t
+}
+
+// ReopenLogs has environments' own logs opened anew with their next lines: the
+// files may have been moved away.
+func (r *Registry) ReopenLogs() {
+	for _, env := range r.slots.envs() {
+		env.ownLog.Reopen()
+	}
+}
+
+// LostLines is how many lines of environments' own logs could not be written.
+func (r *Registry) LostLines() uint64 { return r.options.Logs.Lost() }
 
 // Responds returns when the registry's locks could be had. It does not return
 // if they never can.

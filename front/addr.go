@@ -42,6 +42,7 @@ type Addr struct {
 	trusted                 []netip.Prefix
 	trustAll                bool
 	settings                map[string]string
+	admin                   bool // see ForAdmins
 }
 
 // kind is a kind of socket.
@@ -119,6 +120,21 @@ func ParseTarget(s string) (Addr, error) {
 	if err != nil {
 		return Addr{}, err
 	}
+	return a, nil
+}
+
+// ForAdmins is the address as a listener for administrators alone, which a
+// browser or a script reaches by HTTP. Unless they show a key there, it must be
+// one that only this machine reaches.
+func (a Addr) ForAdmins(withKey bool) (Addr, error) {
+	local := a.kind == kindUnix || a.kind == kindTCP && checkLoopback(a.host) == nil
+	switch {
+	case a.protocol != protocolHTTP && a.protocol != protocolHTTPS:
+		return Addr{}, fmt.Errorf("administrators come by %s or %s, not by %s", protocolHTTP, protocolHTTPS, a.protocol)
+	case !withKey && !local:
+		return Addr{}, errors.New("without a key, administrators come by a unix socket or a loopback address only: give --admin-key-file")
+	}
+	a.admin = true
 	return a, nil
 }
 

@@ -153,5 +153,6 @@ func (a Addr) listener() gateway.Listener {
 	return gateway.Listener{
 		Name: a.String(), Settings: a.Settings(), Trusted: a.trusted, TrustAll: a.trustAll,
 		UserHeader: a.userHeader, StripDomain: a.stripDomain, StripRealm: a.stripRealm,
+		Admin: a.admin,
 	}
 }

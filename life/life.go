@@ -3,8 +3,8 @@
 // process takes its listening sockets over without losing a request.
 //
 //	SIGTERM, SIGINT  the end of the context that Run is given: requests end, then the process
-//	SIGHUP           reopens the log file and reads anew what is read at start, see Step
-//	SIGUSR1          reopens the log file alone (logrotate)
+//	SIGHUP           reopens log files and reads anew what is read at start, see Step
+//	SIGUSR1          reopens log files alone (logrotate)
 //	SIGUSR2          starts the program's file anew, hands the sockets over, and ends
 package life
 
@@ -41,6 +41,7 @@ type Step struct {
 type Options struct {
 	Log     *slog.Logger // nil: slog.Default()
 	LogFile *LogFile     // reopened by SIGUSR1 and SIGHUP; nil: there is none
+	Reopen  func()       // has other log files opened anew, likewise; nil: there are none
 	PIDFile string       // path of a file with the process's number; "": none
 	Reload  []Step       // done in this order by SIGHUP, after the log file and before the certificates
 
@@ -201,13 +202,13 @@ func (p *Process) obey(ctx context.Context, s os.Signal) (end bool) {
 		p.reload(ctx)
 	case syscall.SIGUSR1:
 		switch {
-		case p.o.LogFile != nil:
-			p.reopenLog()
-		case p.o.Spawned:
+		case p.o.LogFile == nil && p.o.Spawned:
 			p.o.Log.Info("SIGUSR1: ending, as FastCGI programs do; there is no log file to reopen")
 			return true
-		default:
+		case p.o.LogFile == nil && p.o.Reopen == nil:
 			p.o.Log.Info("SIGUSR1: there is no log file to reopen")
+		default:
+			p.reopenLogs()
 		}
 	case syscall.SIGUSR2:
 		if err := p.handOver(ctx); err != nil {
@@ -219,7 +220,13 @@ func (p *Process) obey(ctx context.Context, s os.Signal) (end bool) {
 	return false
 }
 
-func (p *Process) reopenLog() {
+func (p *Process) reopenLogs() {
+	if p.o.Reopen != nil {
+		p.o.Reopen()
+	}
+	if p.o.LogFile == nil {
+		return
+	}
 	if err := p.o.LogFile.Reopen(); err != nil {
 		p.o.Log.Error("the log file cannot be reopened, the former one is used", "error", err)
 		return
@@ -231,9 +238,7 @@ func (p *Process) reopenLog() {
 // nothing.
 func (p *Process) reload(ctx context.Context) {
 	p.notify.send("RELOADING=1", monotonic(), "STATUS=Reloading.")
-	if p.o.LogFile != nil {
-		p.reopenLog()
-	}
+	p.reopenLogs()
 	ctx, cancel := context.WithTimeout(ctx, reloadTime)
 	defer cancel()
 	failures := 0

@@ -233,9 +233,13 @@ func (r *Request) SetCookie(c *http.Cookie) {
 	r.outgoing.cookies = append(r.outgoing.cookies, c)
 }
 
-// WriteCookies puts the cookies into an answer's header; there are no others.
+// WriteCookies puts the cookies into an answer's header; there are no others. A
+// project that is only read sets none: nothing it has asks for them back.
 func (r *Request) WriteCookies(h http.Header) {
 	h.Del("Set-Cookie")
+	if r.Env.ReadOnly() {
+		return
+	}
 	for _, c := range r.outgoing.cookies {
 		if s := c.String(); s != "" {
 			h.Add("Set-Cookie", s)

@@ -2,10 +2,10 @@ package project
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -13,6 +13,7 @@ import (
 
 	"projhost/envs"
 	"projhost/internal/fault"
+	"projhost/internal/stage"
 	"projhost/templates"
 )
 
@@ -59,26 +60,25 @@ func (p Page) Write(w http.ResponseWriter, r *Request) error {
 			buffers().Put(buf)
 		}
 	}()
-	if err := templates.Layout(chrome, p.Body).Render(r.Context(), buf); err != nil {
+	if err := p.render(r.Context(), buf, chrome); err != nil {
 		return fmt.Errorf("rendering the page %q: %w", p.Title, err)
-	}
-	status := p.Status
-	if status == 0 {
-		status = http.StatusOK
 	}
 	h := w.Header()
 	pageHeader(h, r.Env)
 	r.WriteCookies(h)
-	h.Set("Content-Length", strconv.Itoa(buf.Len()))
-	w.WriteHeader(status)
-	_, err = w.Write(buf.Bytes())
-	return clientGone(err)
+	return r.send(w, cmp.Or(p.Status, http.StatusOK), buf.Bytes())
+}
+
+func (p Page) render(ctx context.Context, buf *bytes.Buffer, chrome *templates.Chrome) error {
+	clock := stage.Of(ctx)
+	clock.Begin(stage.Render)
+	defer clock.End(stage.Render)
+	return templates.Layout(chrome, p.Body).Render(ctx, buf)
 }
 
 // pageHeader sets what goes with every page, then what [http-headers] adds.
 func pageHeader(h http.Header, e *envs.Env) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-cache, private")
 	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("Referrer-Policy", "same-origin")
 	for _, extra := range extraHeaders.Get(e) {
@@ -126,8 +126,8 @@ func RenderFailure(ctx context.Context, buf *bytes.Buffer, r *Request, p templat
 	return templates.Error(chrome, p).Render(ctx, buf)
 }
 
-// FailurePolicy is the Content-Security-Policy of such a page.
-func FailurePolicy() string { return pagePolicy }
+// PagePolicy is the Content-Security-Policy of a project's pages.
+func PagePolicy() string { return pagePolicy }
 
 // brand is what trac.ini says of a project's looks, read once.
 type brand struct {
@@ -183,7 +183,13 @@ func chromeOf(r *Request, nav string) (*templates.Chrome, error) {
 		}
 		c.Logo = &logo
 	}
+	if _, kept := r.keepable(); kept {
+		c.RequestID = "" // the page is not of this request alone
+	}
 	var err error
+	if c.ReadOnly, err = r.readOnlyNotice(); err != nil {
+		return nil, err
+	}
 	if c.Mainnav, err = bar(r, "mainnav", Navigator.Mainnav); err != nil {
 		return nil, err
 	}

@@ -27,21 +27,17 @@ type Text struct {
 var _ Reply = Text{}
 
 // Write implements [Reply].
-func (t Text) Write(w http.ResponseWriter, _ *Request) error {
+func (t Text) Write(w http.ResponseWriter, r *Request) error {
 	h := w.Header()
 	h.Set("Content-Type", t.ContentType)
 	if t.ContentType == "" {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 	}
-	h.Set("Cache-Control", "no-cache, private")
 	h.Set("Content-Security-Policy", "sandbox")
 	if t.FileName != "" {
 		h.Set("Content-Disposition", Attachment(t.FileName))
 	}
-	h.Set("Content-Length", strconv.Itoa(len(t.Body)))
-	w.WriteHeader(http.StatusOK)
-	_, err := io.WriteString(w, t.Body)
-	return clientGone(err)
+	return r.send(w, http.StatusOK, []byte(t.Body))
 }
 
 // Attachment is the Content-Disposition that offers a file for saving under
@@ -99,7 +95,7 @@ func redirect(w http.ResponseWriter, r *Request, to string, permanent bool) erro
 	h := w.Header()
 	r.WriteCookies(h)
 	h.Set("Location", to)
-	h.Set("Cache-Control", "no-cache, private")
+	h.Set("Cache-Control", r.cacheControl("no-cache, private"))
 	h.Set("Content-Length", "0")
 	w.WriteHeader(status)
 	return nil
@@ -185,6 +181,7 @@ type File struct {
 	Content io.ReadSeekCloser
 	ModTime time.Time
 	Size    int64
+	Save    bool // it is offered for saving, and no page of the site even if it says so
 }
 
 var _ Reply = File{}
@@ -200,7 +197,11 @@ func (f File) Write(w http.ResponseWriter, r *Request) error {
 		kind = "application/octet-stream"
 	}
 	h.Set("Content-Type", kind)
-	h.Set("Cache-Control", "no-cache")
+	h.Set("Cache-Control", r.cacheControl("no-cache"))
+	if f.Save {
+		h.Set("Content-Disposition", Attachment(f.Name))
+		h.Set("Content-Security-Policy", "sandbox")
+	}
 	if name, value := r.sendfile(f.Path); name != "" {
 		h.Set(name, value)
 		w.WriteHeader(http.StatusOK)

@@ -39,6 +39,7 @@ type Chrome struct {
 	FooterHTML   string   // trusted: [project] footer of trac.ini
 
 	User      string // who is signed in; "" or "anonymous" shows nothing
+	ReadOnly  string // that nothing can be changed, and why; shown on a strip
 	RequestID string // names the request in the log; shown to programs only
 }
 

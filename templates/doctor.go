@@ -3,9 +3,9 @@ package templates
 // DoctorPage shows an administrator what became of one request. Without Parts it
 // asks for the key.
 type DoctorPage struct {
-	Action string // where the form leads
-	Wrong  bool   // the key was
-	Parts  []DoctorPart
+	Action  string // where the form leads
+	Problem string // why the last try was of no use; "" if there was none
+	Parts   []DoctorPart
 }
 
 // DoctorPart is a table.

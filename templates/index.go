@@ -62,13 +62,13 @@ func (p *IndexPage) count() string {
 	case total == 1 && shown == 1:
 		return "1 project"
 	case shown == total:
-		return thousands(total) + " projects"
+		return Thousands(total) + " projects"
 	}
-	return thousands(shown) + " of " + thousands(total) + " projects"
+	return Thousands(shown) + " of " + Thousands(total) + " projects"
 }
 
-// thousands writes n with thin spaces between groups of three digits.
-func thousands(n int) string {
+// Thousands writes n with thin spaces between groups of three digits.
+func Thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "\u202f" + s[i:]

@@ -7,12 +7,9 @@ func NewAt(o Options, now func() time.Time) (*Guard, error) { return newGuard(o,
 
 // Bounds that tests reach.
 const (
-	MaxFailures  = maxFailures
-	MaxAddresses = maxAddresses
-	MaxNonces    = maxNonces
-	MaxVerified  = maxVerified
-	NonceLife    = nonceLife
-	ForgiveAfter = forgiveAfter
+	MaxNonces   = maxNonces
+	MaxVerified = maxVerified
+	NonceLife   = nonceLife
 )
 
 // HashKnown tells whether a stored hash is of a known kind, and whether it is
@@ -23,11 +20,7 @@ func HashKnown(stored, password string) (known, right bool) {
 }
 
 // Addresses is how many addresses with failures are remembered.
-func (g *Guard) Addresses() int {
-	g.limiter.mu.Lock()
-	defer g.limiter.mu.Unlock()
-	return len(g.limiter.seen)
-}
+func (g *Guard) Addresses() int { return g.limiter.Addresses() }
 
 // Verified is how many right answers are remembered.
 func (g *Guard) Verified() int {

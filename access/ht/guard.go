@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"projhost/access/tries"
 	"projhost/front/gateway"
 )
 
@@ -44,7 +45,7 @@ type Guard struct {
 	now      func() time.Time
 	keyed    *keyed
 	nonces   *nonces
-	limiter  *limiter
+	limiter  *tries.Limiter
 	verified verified
 	checking chan struct{}
 }
@@ -82,7 +83,7 @@ func newGuard(o Options, now func() time.Time) (*Guard, error) {
 		return nil, errors.New("a guard that does not know where requests lead")
 	}
 	g := &Guard{rules: make(map[string]*guarded), where: o.Where, page: o.Page, log: o.Log, now: now, keyed: newKeyed(),
-		limiter: newLimiter(), checking: make(chan struct{}, maxChecking)}
+		limiter: tries.New(), checking: make(chan struct{}, maxChecking)}
 	g.nonces = newNonces(g.keyed)
 	files := openFiles{passwords: make(map[string]*watched[*passwords]), digests: make(map[string]*watched[*digests])}
 	for _, r := range o.Rules {
@@ -149,14 +150,11 @@ func plainPage(w http.ResponseWriter, r *http.Request, status int, message strin
 	}
 }
 
-// ownPrefix is where the program itself answers, above all projects.
-const ownPrefix = "/.projhost/"
-
 // rule is the one that guards a place, nil if none does. A project's own rule
 // outweighs that for all projects; where the latter guards whole projects, the
 // former does, too.
 func (g *Guard) rule(r *http.Request) *guarded {
-	if strings.HasPrefix(r.URL.Path, ownPrefix) {
+	if strings.HasPrefix(r.URL.Path, gateway.OwnPrefix) {
 		return nil
 	}
 	at := g.where(r)
@@ -262,8 +260,8 @@ func (g *Guard) checkBasic(r *http.Request, p *passwords, answer string) (user s
 			return user, 0, nil
 		}
 	}
-	from := network(r.RemoteAddr)
-	if wait := g.limiter.take(from, g.now()); wait > 0 {
+	from := tries.Network(r.RemoteAddr)
+	if wait := g.limiter.Take(from, g.now()); wait > 0 {
 		return user, wait, errTooOften
 	}
 	if !some {
@@ -272,12 +270,12 @@ func (g *Guard) checkBasic(r *http.Request, p *passwords, answer string) (user s
 	right, err := g.verify(r.Context(), h, password)
 	switch {
 	case err != nil:
-		g.limiter.giveBack(from)
+		g.limiter.GiveBack(from)
 		return user, 0, err
 	case !right || !known:
 		return user, 0, errWrong
 	}
-	g.limiter.giveBack(from)
+	g.limiter.GiveBack(from)
 	g.verified.add(sum)
 	return user, 0, nil
 }
@@ -301,8 +299,8 @@ func (g *Guard) checkDigest(r *http.Request, rule *Rule, realm *digestRealm, ans
 		return verdict{err: errMalformed}
 	}
 	v := verdict{user: d.user}
-	from := network(r.RemoteAddr)
-	if v.wait = g.limiter.take(from, g.now()); v.wait > 0 {
+	from := tries.Network(r.RemoteAddr)
+	if v.wait = g.limiter.Take(from, g.now()); v.wait > 0 {
 		v.err = errTooOften
 		return v
 	}
@@ -319,7 +317,7 @@ func (g *Guard) checkDigest(r *http.Request, rule *Rule, realm *digestRealm, ans
 		v.err = errWrong
 		return v
 	}
-	g.limiter.giveBack(from)
+	g.limiter.GiveBack(from)
 	if !g.nonces.use(rule.id(), d.nonce, d.count, g.now()) {
 		v.err, v.stale = errStale, true
 	}

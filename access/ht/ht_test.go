@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"projhost/access/ht"
+	"projhost/access/tries"
 	"projhost/front/gateway"
 )
 
@@ -348,12 +349,12 @@ func TestTooManyFailures(t *testing.T) {
 	s := newSite(t, "ana:"+sha1+"\n", ht.Rule{Scheme: ht.Basic, Project: "one", Realm: "R"})
 	wrong := func(addr string) int { return s.ask("/one/login", basic("ana", "x"), from(addr)).Code }
 	right := func(addr string) int { return s.ask("/one/login", basic("ana", password), from(addr)).Code }
-	for range 3 * ht.MaxFailures {
+	for range 3 * tries.MaxFailures {
 		if got := right("198.51.100.7:1"); got != 200 {
 			t.Fatalf("right passwords are counted: %d", got)
 		}
 	}
-	for i := range ht.MaxFailures {
+	for i := range tries.MaxFailures {
 		if got := wrong(fmt.Sprintf("198.51.100.1:%d", i+1)); got != 401 {
 			t.Fatalf("failure %d: %d", i, got)
 		}
@@ -368,20 +369,20 @@ func TestTooManyFailures(t *testing.T) {
 	if got := right("198.51.100.1:5"); got != 200 {
 		t.Errorf("who has signed in before is kept out: %d", got)
 	}
-	s.later(ht.ForgiveAfter)
+	s.later(tries.ForgiveAfter)
 	if first, second := wrong("198.51.100.1:5"), wrong("198.51.100.1:5"); first != 401 || second != 429 {
 		t.Errorf("later: %d, then %d", first, second)
 	}
-	for i := range ht.MaxFailures {
+	for i := range tries.MaxFailures {
 		_ = wrong(fmt.Sprintf("[2001:db8:1:2::%x]:1", i+1))
 	}
 	if got := wrong("[2001:db8:1:2:ffff::1]:1"); got != 429 {
 		t.Errorf("another address of the same IPv6 network: %d", got)
 	}
-	for i := range ht.MaxAddresses + 10 {
+	for i := range tries.MaxAddresses + 10 {
 		_ = wrong(fmt.Sprintf("10.%d.%d.1:1", i/256, i%256))
 	}
-	if n := s.guard.Addresses(); n > ht.MaxAddresses {
+	if n := s.guard.Addresses(); n > tries.MaxAddresses {
 		t.Errorf("%d addresses are remembered", n)
 	}
 }

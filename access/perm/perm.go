@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"projhost/access/auth"
@@ -49,8 +50,13 @@ func (c *Checker) Has(ctx context.Context, action string, res Resource) (bool, e
 	if c.err != nil {
 		return false, c.err
 	}
-	return c.granted.has(action), nil
+	return c.granted.has(action) && (reads(action) || !c.env.ReadOnly()), nil
 }
+
+// reads is true for actions that change nothing: by the custom of Trac and its
+// plugins, their names end so. All others are nobody's in an environment that is
+// only read.
+func reads(action string) bool { return strings.HasSuffix(action, "_VIEW") }
 
 // Require is nil if the user may do action to res; else a *[fault.Error] of
 // kind Denied, or what went wrong while finding out.

@@ -31,7 +31,7 @@ An error is said as trac-admin says it, and the exit code is 2. A line that fail
 keep later ones from being run.`,
 		DisableFlagParsing: true,
 		RunE: func(c *cobra.Command, args []string) error {
-			console := &admin.Console{In: c.InOrStdin(), Out: c.OutOrStdout(), Locale: processLocale()}
+			console := &admin.Console{In: c.InOrStdin(), Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Locale: processLocale()}
 			if len(args) > 0 && args[0] == "--json" {
 				console.JSON, args = true, args[1:]
 			}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"projhost/dispatch"
 	"projhost/front/gateway"
 )
 
@@ -27,9 +28,9 @@ func BenchmarkDemoPage(b *testing.B) {
 		b.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	r := f.registry([]string{dir}, log)
+	r := f.registry([]string{dir}, f.life.envLogs(nil), log)
 	defer func() { _ = r.Close(context.Background()) }()
-	host := newHost(r, settings, nil, []string{dir}, 0, "", log)
+	host := newHost(dispatch.Options{Registry: r, Settings: settings, Roots: []string{dir}, Meter: f.watch.meter(), Slow: dispatch.DefaultSlow, Log: log})
 	pairs := demoPairs(filepath.Base("/orchard"))
 	listener := &gateway.Listener{Name: "bench"}
 	ask := func() *httptest.ResponseRecorder {

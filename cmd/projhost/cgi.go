@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"projhost/dispatch"
 	"projhost/front/cgi"
 	"projhost/front/wire"
 )
@@ -94,17 +95,17 @@ func (f *hostFlags) cgiHandler(ctx context.Context, stderr io.Writer) (http.Hand
 	if len(roots) == 0 {
 		return nil, nil, errors.New("nothing to serve: give --env or --env-parent-dir, or have the web server set TRAC_ENV or TRAC_ENV_PARENT_DIR")
 	}
-	key, err := f.doctorKey()
+	doctorKey, err := key(doctorKeyFlag, f.doctorKeyFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := f.registry(roots, log)
+	r := f.registry(roots, f.life.envLogs(stderr), log)
 	end := func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
 		return r.Close(ctx)
 	}
-	return newHost(r, settings, nil, roots, 0, key, log), end, nil
+	return newHost(dispatch.Options{Registry: r, Settings: settings, Roots: roots, DoctorKey: doctorKey, Log: log}), end, nil
 }
 
 // fromQuery tells whether the last arguments are words of the query: a web

@@ -15,6 +15,7 @@ import (
 	"projhost/db"
 	"projhost/dispatch"
 	"projhost/envs"
+	"projhost/envs/envlog"
 	"projhost/project"
 )
 
@@ -33,10 +34,13 @@ type hostFlags struct {
 	queueWait     time.Duration
 	idleClose     time.Duration
 	connections   int
+	readOnly      bool
 	pooler        bool
 	doctorKeyFile string
 	logFormat     string
 	logLevel      string
+	door          doorFlags
+	watch         watchFlags
 	limits        limitFlags
 	life          lifeFlags
 	auth          authFlags
@@ -57,6 +61,8 @@ func (f *hostFlags) logs(fs *pflag.FlagSet, level string) {
 	fs.StringVar(&f.logLevel, "log-level", level, "least level that is logged: debug, info, warn or error")
 }
 
+const doctorKeyFlag = "doctor-key-file"
+
 // bounds adds the flags that bound a host.
 func (f *hostFlags) bounds(fs *pflag.FlagSet) {
 	fs.StringVar(&f.indexTemplate, "index-template", "", "template of the project index (as TRAC_ENV_INDEX_TEMPLATE)")
@@ -68,8 +74,9 @@ func (f *hostFlags) bounds(fs *pflag.FlagSet) {
 	fs.IntVar(&f.maxQueue, "max-queue", envs.DefaultMaxQueue, "requests waiting for one environment")
 	fs.IntVar(&f.connections, "db-connections", db.DefaultConnections, "connections to PostgreSQL servers, of all environments together")
 	fs.BoolVar(&f.pooler, "db-pooler", false, "PostgreSQL is reached by way of a pooler in transaction mode, as PgBouncer")
+	fs.BoolVar(&f.readOnly, "readonly", false, "serve every environment for reading only, as [trac] readonly does one")
 	fs.DurationVar(&f.queueWait, "queue-wait", envs.DefaultQueueWait, "how long a request waits for its turn")
-	fs.StringVar(&f.doctorKeyFile, "doctor-key-file", "", "let who has the key in this file see how requests are understood (see projhost doctor)")
+	fs.StringVar(&f.doctorKeyFile, doctorKeyFlag, "", "let who has the key in this file see how requests are understood (see projhost doctor)")
 	fs.DurationVar(&f.idleClose, "idle-close", envs.DefaultIdleClose, "close an environment unused for so long")
 }
 
@@ -157,29 +164,28 @@ func unwrapPath(err error) error {
 	return err
 }
 
-func (f *hostFlags) registry(roots []string, log *slog.Logger) *envs.Registry {
+// registry finds environments; logs are their own, nil for a command that serves none.
+func (f *hostFlags) registry(roots []string, logs *envlog.Logs, log *slog.Logger) *envs.Registry {
 	return envs.NewRegistry(envs.Options{
-		AllowRoots: roots, Connections: f.connections, Pooler: f.pooler, MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
-		QueueWait: f.queueWait, IdleClose: f.idleClose, Log: log,
+		AllowRoots: roots, ReadOnly: f.readOnly, Connections: f.connections, Pooler: f.pooler, MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
+		QueueWait: f.queueWait, IdleClose: f.idleClose, Logs: logs, Log: log,
 	})
 }
 
-// newHost wires the registry and the modules.
-func newHost(r *envs.Registry, settings, named map[string]string, roots []string, timeout time.Duration, doctorKey string, log *slog.Logger) *dispatch.Host {
-	return dispatch.New(dispatch.Options{
-		Registry: r, Site: project.NewSite(modules()...), Settings: settings, Envs: named, Roots: roots,
-		RequestTimeout: timeout, DoctorKey: doctorKey, Log: log,
-	})
+// newHost adds the modules.
+func newHost(o dispatch.Options) *dispatch.Host {
+	o.Site = project.NewSite(modules()...)
+	return dispatch.New(o)
 }
 
-// doctorKey reads the key of the doctor; "" shuts the doctor's pages.
-func (f *hostFlags) doctorKey() (string, error) {
-	if f.doctorKeyFile == "" {
+// key reads the key that a flag names the file of; "" if it names none.
+func key(flag, file string) (string, error) {
+	if file == "" {
 		return "", nil
 	}
-	key, err := readKey(f.doctorKeyFile)
+	key, err := readKey(file)
 	if err != nil {
-		return "", fmt.Errorf("--doctor-key-file: %w", err)
+		return "", fmt.Errorf("--%s: %w", flag, err)
 	}
 	return key, nil
 }

@@ -101,13 +101,13 @@ func addresses(listen []string, former []front.Passed, log *slog.Logger) []strin
 }
 
 // process is the life of a server's process.
-func (f *hostFlags) process(listen []string, host *dispatch.Host, reload []life.Step, heir *life.Heir, file *life.LogFile, log *slog.Logger) *life.Process {
+func (f *hostFlags) process(listen []string, host *dispatch.Host, r *envs.Registry, reload []life.Step, heir *life.Heir, file *life.LogFile, log *slog.Logger) *life.Process {
 	program, err := life.Self(os.Args, os.Environ())
 	if err != nil {
 		log.Warn("SIGUSR2 cannot start a new process", "error", err)
 	}
 	return life.New(life.Options{
-		Log: log, LogFile: file, PIDFile: f.life.pidFile, Reload: reload,
+		Log: log, LogFile: file, Reopen: r.ReopenLogs, PIDFile: f.life.pidFile, Reload: reload,
 		Probe: host.Probe, Draining: func() { host.SetReady(false) }, EndTime: cmp.Or(f.limits.drain, wire.DefaultDrainTimeout) + closeTime + drainSlack,
 		Spawned: slices.ContainsFunc(listen, func(s string) bool { return strings.Contains(s, "+fd:0") }),
 		Program: program, Heir: heir, Handover: f.life.handover,
@@ -119,16 +119,12 @@ const drainSlack = 5 * time.Second
 
 // reloads are what SIGHUP does besides opening the log file anew. What is read
 // from files at start joins here; projects' own files are noticed by themselves.
-func reloads(r *envs.Registry, parent string) []life.Step {
-	var steps []life.Step
-	if parent != "" {
-		steps = append(steps, life.Step{Name: "projects", Do: func(ctx context.Context) (string, error) {
-			list, err := r.List(ctx, parent)
-			if err != nil {
-				return "", err
-			}
-			return fmt.Sprintf("found %d", len(slices.Collect(list))), nil
-		}})
+func reloads(r *envs.Registry, p places) []life.Step {
+	if len(p.parents) == 0 {
+		return nil
 	}
-	return steps
+	return []life.Step{{Name: "projects", Do: func(ctx context.Context) (string, error) {
+		n, err := p.list(ctx, r)
+		return fmt.Sprintf("found %d", n), err
+	}}}
 }

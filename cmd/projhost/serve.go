@@ -46,8 +46,8 @@ Each may name its own environments with ?env=DIR or ?env-parent-dir=DIR. Without
 any of these, the directories ENV are served, each by its name.
 
 SIGTERM, SIGINT  let running requests end, then end; a second one ends at once
-SIGHUP           opens --log-file anew, reads anew what is read at start
-SIGUSR1          opens --log-file anew
+SIGHUP           opens log files anew, reads anew what is read at start
+SIGUSR1          opens log files anew
 SIGUSR2          hand-over: starts this program's file anew, which may be another
                  version by now, with the same arguments; when the new process is
                  ready, it has the listening sockets, and this one ends like
@@ -62,6 +62,8 @@ SIGUSR2          hand-over: starts this program's file anew, which may be anothe
 	f.where(fs)
 	f.auth.flags(fs)
 	f.bounds(fs)
+	f.door.flags(fs)
+	f.watch.flags(fs)
 	f.limits.flags(fs)
 	f.logs(fs, "info")
 	f.life.flags(fs)
@@ -120,18 +122,25 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	key, err := f.doctorKey()
+	doctorKey, err := key(doctorKeyFlag, f.doctorKeyFile)
 	if err != nil {
 		return err
 	}
-	r := f.registry(roots, log)
-	parent := settings["TRAC_ENV_PARENT_DIR"]
-	host := newHost(r, settings, named, roots, f.limits.request, key, log)
+	adminKey, admins, err := f.door.parse()
+	if err != nil {
+		return err
+	}
+	places := placesOf(addrs, settings, named)
+	r, meter := f.registry(roots, f.life.envLogs(stderr), log), f.watch.meter()
+	host := newHost(dispatch.Options{
+		Registry: r, Settings: settings, Envs: named, Roots: roots, RequestTimeout: f.limits.request,
+		DoctorKey: doctorKey, Door: f.door.door(adminKey, r, meter, log), Meter: meter, Slow: f.watch.slow, Log: log,
+	})
 	entrance, err := f.entrance(r, host, listen, settings, named, log)
 	if err != nil {
 		return errors.Join(err, r.Close(ctx))
 	}
-	p := f.process(listen, host, reloads(r, parent), heir, file, log)
+	p := f.process(listen, host, r, reloads(r, places), heir, file, log)
 	options.Open = p.Open
 	err = p.Run(ctx, func(ctx context.Context) error {
 		ctx, stop := context.WithCancelCause(ctx)
@@ -141,10 +150,8 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 				stop(err)
 				return
 			}
-			if parent != "" {
-				// Reads the titles before the first visitor asks for the list of them.
-				go func() { _, _ = r.List(ctx, parent) }()
-			}
+			// Reads the titles before the first visitor asks for the list of them.
+			go func() { _, _ = places.list(ctx, r) }()
 			host.SetReady(true)
 			if p.Ready(ctx) != nil {
 				return // Run tells why
@@ -154,7 +161,7 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 				f.ready()
 			}
 		}
-		return errors.Join(front.Serve(ctx, entrance, options, addrs...), entrance.failure())
+		return errors.Join(front.Serve(ctx, entrance, options, append(addrs, admins...)...), entrance.failure())
 	})
 	// The requests have ended; what is left is to close their environments.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)

@@ -26,6 +26,12 @@ func TestOptionsAreThoseOfTrac(t *testing.T) {
 		}
 		delete(ours, bar+"\t<item>.order")
 	}
+	for _, own := range []string{"readonly", "readonly_max_age", "readonly_notice"} { // this program's, see docs/configuration.md
+		if o := ours["trac\t"+own]; o.Declarer != "projhost" || o.Registered || o.Written {
+			t.Errorf("[trac] %s: %+v", own, o)
+		}
+		delete(ours, "trac\t"+own)
+	}
 	rows := strings.Split(strings.TrimSpace(string(text)), "\n")[1:]
 	if len(rows) < 200 {
 		t.Fatalf("only %d rows", len(rows))

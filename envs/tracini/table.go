@@ -10,7 +10,8 @@ package tracini
 // environment's trac.ini gets: nothing, "+" for the default, or the value.
 // "extra" depends on the type: the separators of a list; the choices of a
 // choice, led by "~" where case does not count; the components that Trac ships.
-// A component led by "-" reads the option without registering it.
+// A component led by "-" reads the option without registering it; "-projhost"
+// marks those of this program, which are none of Trac's.
 const optionTable = `
 attachment	max_size	int	262144	+		trac.attachment.AttachmentModule
 attachment	max_zip_size	int	2097152	+		trac.attachment.AttachmentModule
@@ -214,6 +215,9 @@ trac	never_obfuscate_mailto	bool	disabled	+		trac.web.chrome.Chrome
 trac	permission_policies	component-list	DefaultWikiPolicy,DefaultTicketPolicy,DefaultPermissionPolicy,LegacyAttachmentPolicy	+	AuthzPolicy|AuthzSourcePolicy|DefaultPermissionPolicy|DefaultTicketPolicy|DefaultWikiPolicy|LegacyAttachmentPolicy	trac.perm.PermissionSystem
 trac	permission_store	component	DefaultPermissionStore	+	DefaultPermissionStore	trac.perm.PermissionSystem
 trac	pg_dump_path	string	pg_dump	+		trac.db.postgres_backend.PostgreSQLConnector
+trac	readonly	bool	disabled			-projhost
+trac	readonly_max_age	int	3600			-projhost
+trac	readonly_notice	string				-projhost
 trac	request_filters	component-list		+	BatchModifyModule|RepositoryManager|TicketCloneButton|TicketDeleter|TimelineModule	trac.web.main.RequestDispatcher
 trac	resizable_textareas	bool	enabled	+		trac.web.chrome.Chrome
 trac	secure_cookies	bool	disabled	+		trac.env.Environment

@@ -36,7 +36,13 @@ type Listener struct {
 	// StripDomain and StripRealm take what Windows puts around a user's name
 	// off: "name" of "DOMAIN\name" and of "name@REALM".
 	StripDomain, StripRealm bool
+
+	Admin bool // it is for administrators alone: no project is served on it
 }
+
+// OwnPrefix is where the program itself answers, below its own path and above
+// all projects: no project's name begins with a dot.
+const OwnPrefix = "/.projhost/"
 
 // SettingRoot names the setting and the variable that state the URL path of
 // the program in so many words, as TracUriRoot did for mod_python: "/" at the
@@ -167,6 +173,9 @@ func (v Vars) Listener() string {
 	}
 	return v.v.listener.Name
 }
+
+// Admin tells whether the listening socket is for administrators.
+func (v Vars) Admin() bool { return v.v != nil && v.v.listener.Admin }
 
 // Script is the URL path of the program itself, decoded: "" at the root of the
 // site, else like "/trac"; it never ends in a slash.

@@ -70,6 +70,30 @@ func TestProcessEnvironmentOnlyInCmd(t *testing.T) {
 	}
 }
 
+// TestLogsAreHandedDown: whoever logs was handed a logger. One that is there for
+// everybody knows no environment, and what it writes is in no environment's log.
+func TestLogsAreHandedDown(t *testing.T) {
+	names := []string{"Debug", "Info", "Warn", "Error", "Log", "LogAttrs", "DebugContext", "InfoContext", "WarnContext", "ErrorContext", "SetDefault"}
+	for _, f := range program(tree(t)) {
+		report := func(n ast.Node, call string) { t.Errorf("%s:%d calls %s", f.path, f.line(n), call) }
+		calls(f, "slog", names, report)
+		calls(f, "log", []string{"Print", "Printf", "Println"}, report)
+		if strings.HasPrefix(f.pkg, "project") || strings.HasPrefix(f.pkg, "access/") || f.pkg == "dispatch" {
+			calls(f, "slog", []string{"Default"}, report)
+		}
+	}
+}
+
+// TestNothingAtTheDefaultServeMux: what is there, imported packages offer to
+// everybody.
+func TestNothingAtTheDefaultServeMux(t *testing.T) {
+	for _, f := range program(tree(t)) {
+		calls(f, "http", []string{"DefaultServeMux", "Handle", "HandleFunc", "ListenAndServe", "Serve"}, func(n ast.Node, call string) {
+			t.Errorf("%s:%d uses %s", f.path, f.line(n), call)
+		})
+	}
+}
+
 func TestNoInit(t *testing.T) {
 	for _, f := range program(tree(t)) {
 		for _, d := range f.syntax.Decls {

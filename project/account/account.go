@@ -49,8 +49,12 @@ func (Module) Routes(r project.Router) {
 func (Module) Mainnav(*project.Request) ([]project.NavItem, error) { return nil, nil }
 
 // Metanav implements [project.Navigator]: a link to sign in, or a button to sign
-// out. The page itself says who is signed in.
+// out. The page itself says who is signed in. Where a project is only read, nobody
+// signs in.
 func (Module) Metanav(r *project.Request) ([]project.NavItem, error) {
+	if r.Env.ReadOnly() {
+		return nil, nil
+	}
 	if r.User.Known() {
 		return []project.NavItem{{Name: "logout", Label: "Logout", Path: logoutPath, Post: true}}, nil
 	}
@@ -61,6 +65,8 @@ func (Module) Metanav(r *project.Request) ([]project.NavItem, error) {
 func login(r *project.Request) (project.Reply, error) {
 	user := auth.FromServer(r.Context(), r.Env)
 	switch {
+	case r.Env.ReadOnly():
+		return readOnly(r), nil
 	case !user.Known() && r.User.Known():
 		return back(r, r.URL.Query().Get("referer")), nil // by a cookie, so there is nothing to do
 	case !user.Known():
@@ -69,8 +75,6 @@ func login(r *project.Request) (project.Reply, error) {
 		return notice(r, "Signing in is not set up here",
 			"This server does not ask for names and passwords, so nobody can sign in to this project at the moment.",
 			"If you have an account here, please tell the people who run this site. You can read what is open to everybody."), nil
-	case r.Env.ReadOnly():
-		return readOnly(r), nil
 	case r.Method == http.MethodHead:
 		return back(r, r.URL.Query().Get("referer")), nil // which changes nothing (RFC 9110 section 9.2.1)
 	}
@@ -117,6 +121,9 @@ const maxCookieSeconds = 400 * 24 * 60 * 60
 
 // askLogout asks with a button: a link must not sign anybody out.
 func askLogout(r *project.Request) (project.Reply, error) {
+	if r.Env.ReadOnly() {
+		return readOnly(r), nil
+	}
 	if !r.User.Known() {
 		return back(r, ""), nil
 	}
@@ -134,7 +141,7 @@ func askLogout(r *project.Request) (project.Reply, error) {
 func logout(r *project.Request) (project.Reply, error) {
 	if r.User.Known() {
 		err := signOut(r.Context(), r.Env, r.User.Name(), auth.Cookie(r.Request))
-		if err != nil && !errors.Is(err, db.ErrReadOnly) {
+		if err != nil && !errors.Is(err, db.ErrReadOnly) { // the cookie can be ended even so
 			return nil, err
 		}
 		r.Env.Log().Info("signed out", "id", r.ID, "user", r.User.Name(), "remote", r.RemoteAddr)
@@ -207,9 +214,9 @@ func notice(r *project.Request, heading string, texts ...string) project.Reply {
 	}
 }
 
-// readOnly is for a project whose database is not written to.
+// readOnly is for a project that is only read, or whose database turns out to be.
 func readOnly(r *project.Request) project.Reply {
-	r.Env.Log().Warn("nobody can sign in: the project is served for reading only", "id", r.ID, "version", r.Env.Version())
+	r.Env.Log().Info("nobody signs in or out: the project is only read", "id", r.ID, "by", string(r.Env.ReadOnlyBy()))
 	return notice(r, "This project can only be read",
 		"Its data is kept as it is, so that a login cannot be remembered here. You see what everybody may see.")
 }

@@ -384,16 +384,39 @@ func TestLogoutByName(t *testing.T) {
 	}
 }
 
+// TestReadOnlyProject: nobody signs in or out; former logins count only where it is
+// not declared.
 func TestReadOnlyProject(t *testing.T) {
 	v := newVisitor(t, "one")
+	cookie := v.signIn("one", "ana", "")
 	v.rows("one", "UPDATE system SET value = '44' WHERE name = 'database_version'")
-	w := v.get("/one/login", "", "REMOTE_USER=ana")
-	if w.Code != 403 || !strings.Contains(w.Body.String(), "can only be read") || set(w, "trac_auth") != nil {
-		t.Errorf("%d %s", w.Code, w.Body)
+	v.ini("one", "") // so that it is looked at again
+	for _, path := range []string{"/one/login", "/one/logout"} {
+		for _, user := range []string{"REMOTE_USER=", "REMOTE_USER=ana"} {
+			w := v.get(path, cookie, user)
+			if w.Code != 403 || !strings.Contains(w.Body.String(), "can only be read") || len(w.Result().Cookies()) != 0 {
+				t.Errorf("%s %s: %d %s", path, user, w.Code, w.Body)
+			}
+		}
 	}
 	const token = "0123456789abcdef01234567"
-	if w := v.post("/one/logout", "trac_form_token="+token, "__FORM_TOKEN="+token, "REMOTE_USER=ana"); w.Code != 303 {
+	if w := v.post("/one/logout", "trac_form_token="+token, "__FORM_TOKEN="+token, "REMOTE_USER=ana"); w.Code != 403 || len(w.Result().Cookies()) != 0 {
 		t.Errorf("logout: %d", w.Code)
+	}
+	if v.who("one", cookie) != "ana" { // it may be of the Trac that the tables are of
+		t.Error("a former login does not count")
+	}
+	if w := v.get("/one/wiki", ""); strings.Contains(w.Body.String(), "Login") {
+		t.Errorf("a login is offered: %s", w.Body)
+	}
+	defer func() {
+		v.ini("one", "[trac]\nreadonly = on")
+		if got := v.who("one", cookie); got != "" {
+			t.Errorf("a former login of %s counts", got)
+		}
+	}()
+	if w := v.get("/one/wiki", "", "REMOTE_USER=ana"); !strings.Contains(w.Body.String(), "Signed in as") || strings.Contains(w.Body.String(), "Logout") {
+		t.Errorf("whom the web server names is not known, or may leave: %s", w.Body)
 	}
 }
 

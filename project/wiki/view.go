@@ -99,7 +99,7 @@ func show(r *project.Request, v version, names pageNames, asked bool) (project.R
 	}
 	self := r.Href.Path("wiki", v.Name)
 	body := &pages.Page{
-		Name: v.Name, Crumbs: crumbs(r, v.Name), HTML: html, Version: v.Number, Latest: v.Latest,
+		Name: v.Name, Crumbs: crumbs(r, v.Name, names), HTML: html, Version: v.Number, Latest: v.Latest,
 		Author: author, Comment: v.Comment, OldVersion: asked,
 		Time: templates.Time{Text: r.Locale.DateTime(v.Time), Machine: v.Time.Format(time.RFC3339)},
 	}
@@ -133,13 +133,18 @@ func versionLinks(p *pages.Page, self string) {
 	p.LatestHref = self
 }
 
-// crumbs is the way to a page: "wiki:", then each of the name's parts.
-func crumbs(r *project.Request, name string) []pages.Crumb {
+// crumbs is the way to a page: "wiki:", then each of the name's parts. A part that
+// is no page is a link to one that could be written, unless nobody can.
+func crumbs(r *project.Request, name string, names pageNames) []pages.Crumb {
 	list := []pages.Crumb{{Label: "wiki:", Href: r.Href.Path("wiki")}}
 	end := 0
 	for part := range strings.SplitSeq(name, "/") {
 		end += len(part)
-		list = append(list, pages.Crumb{Label: part, Href: r.Href.Path("wiki", name[:end])})
+		c := pages.Crumb{Label: part}
+		if !r.Env.ReadOnly() || names.has(name[:end]) {
+			c.Href = r.Href.Path("wiki", name[:end])
+		}
+		list = append(list, c)
 		end++
 	}
 	return list
@@ -148,7 +153,7 @@ func crumbs(r *project.Request, name string) []pages.Crumb {
 // contextNav is what else there is around a page. The index of pages is a page
 // itself, which Trac makes in every new project.
 func contextNav(r *project.Request, name string, names pageNames) (list []templates.Link) {
-	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+	if i := strings.LastIndexByte(name, '/'); i >= 0 && (!r.Env.ReadOnly() || names.has(name[:i])) {
 		list = append(list, templates.Link{Label: "Up", Href: r.Href.Path("wiki", name[:i])})
 	}
 	list = append(list, templates.Link{Label: "Start Page", Href: r.Href.Path("wiki", startPage)})
@@ -160,7 +165,7 @@ func contextNav(r *project.Request, name string, names pageNames) (list []templa
 
 // missing answers for a page that is not there, with pages that may be meant.
 func missing(r *project.Request, name string, names pageNames) project.Reply {
-	body := &pages.MissingPage{Name: name, Crumbs: crumbs(r, name), Start: r.Href.Path("wiki")}
+	body := &pages.MissingPage{Name: name, Crumbs: crumbs(r, name, names), Start: r.Href.Path("wiki")}
 	link := func(n string) templates.Link { return templates.Link{Label: n, Href: r.Href.Path("wiki", n)} }
 	last := name[strings.LastIndexByte(name, '/')+1:]
 	for up := name; strings.Contains(up, "/"); {

@@ -1,4 +1,5 @@
-package ht
+// Package tries counts failed logins and wrong keys by the address they come from.
+package tries
 
 import (
 	"net/netip"
@@ -6,34 +7,35 @@ import (
 	"time"
 )
 
-// How often one address may send a wrong password.
+// How often one address may be wrong.
 const (
-	maxFailures  = 10               // at once
-	forgiveAfter = 10 * time.Second // one more after each of these
-	maxAddresses = 8192             // remembered
+	MaxFailures  = 10               // at once
+	ForgiveAfter = 10 * time.Second // one more after each of these
+	MaxAddresses = 8192             // remembered
 )
 
-// limiter counts failed logins by address. A try is counted before it is
-// checked and taken back if it was right, so that many at once are no way around.
-type limiter struct {
+// Limiter counts failures by address. A try is counted before it is checked and
+// taken back if it was right, so that many at once are no way around.
+type Limiter struct {
 	mu    sync.Mutex
 	seen  map[netip.Prefix]*tries
 	swept time.Time
 }
 
 // tries are the failures of one address: as many as count at the moment at,
-// one less every forgiveAfter.
+// one less every ForgiveAfter.
 type tries struct {
 	count float64
 	at    time.Time
 }
 
-func newLimiter() *limiter { return &limiter{seen: make(map[netip.Prefix]*tries)} }
+// New returns a limiter that has nothing against anybody.
+func New() *Limiter { return &Limiter{seen: make(map[netip.Prefix]*tries)} }
 
-// network is what counts as one address: an IPv4 address, or the /64 that a
+// Network is what counts as one address: an IPv4 address, or the /64 that a
 // provider hands out for IPv6. What has no address, such as a unix socket's
 // peer, is one all together.
-func network(remote string) netip.Prefix {
+func Network(remote string) netip.Prefix {
 	var addr netip.Addr
 	if ap, err := netip.ParseAddrPort(remote); err == nil {
 		addr = ap.Addr()
@@ -52,8 +54,8 @@ func network(remote string) netip.Prefix {
 	return p
 }
 
-// take counts a try. It returns how long to wait if there were too many.
-func (l *limiter) take(from netip.Prefix, now time.Time) time.Duration {
+// Take counts a try. It returns how long to wait if there were too many.
+func (l *Limiter) Take(from netip.Prefix, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.seen[from]
@@ -63,15 +65,15 @@ func (l *limiter) take(from netip.Prefix, now time.Time) time.Duration {
 		l.seen[from] = t
 	}
 	t.forgive(now)
-	if t.count+1 > maxFailures {
-		return time.Duration((t.count + 1 - maxFailures) * float64(forgiveAfter))
+	if t.count+1 > MaxFailures {
+		return time.Duration((t.count + 1 - MaxFailures) * float64(ForgiveAfter))
 	}
 	t.count++
 	return 0
 }
 
-// giveBack takes a try back that was no failure.
-func (l *limiter) giveBack(from netip.Prefix) {
+// GiveBack takes a try back that was no failure.
+func (l *Limiter) GiveBack(from netip.Prefix) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if t := l.seen[from]; t != nil {
@@ -81,9 +83,16 @@ func (l *limiter) giveBack(from netip.Prefix) {
 	}
 }
 
+// Addresses is how many addresses are remembered.
+func (l *Limiter) Addresses() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.seen)
+}
+
 func (t *tries) forgive(now time.Time) {
 	if passed := now.Sub(t.at); passed > 0 {
-		t.count = max(0, t.count-float64(passed)/float64(forgiveAfter))
+		t.count = max(0, t.count-float64(passed)/float64(ForgiveAfter))
 		t.at = now
 	}
 }
@@ -91,11 +100,11 @@ func (t *tries) forgive(now time.Time) {
 // makeRoom forgets addresses that have nothing against them any more and, if
 // there is still no room, some one: whoever has that many addresses is not
 // stopped by counting them.
-func (l *limiter) makeRoom(now time.Time) {
-	if len(l.seen) < maxAddresses {
+func (l *Limiter) makeRoom(now time.Time) {
+	if len(l.seen) < MaxAddresses {
 		return
 	}
-	if now.Sub(l.swept) >= forgiveAfter {
+	if now.Sub(l.swept) >= ForgiveAfter {
 		l.swept = now
 		for p, t := range l.seen {
 			if t.forgive(now); t.count == 0 {
@@ -104,7 +113,7 @@ func (l *limiter) makeRoom(now time.Time) {
 		}
 	}
 	for p := range l.seen {
-		if len(l.seen) < maxAddresses {
+		if len(l.seen) < MaxAddresses {
 			return
 		}
 		delete(l.seen, p)

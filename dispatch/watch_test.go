@@ -1,0 +1,81 @@
+package dispatch_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"projhost/db"
+	"projhost/dispatch"
+	"projhost/project"
+	"projhost/watch"
+)
+
+// slow is a module whose pages take their time, each in another stage.
+type slow struct{}
+
+const nap = 20 * time.Millisecond
+
+func (slow) Name() string { return "slow" }
+
+func (slow) Routes(r project.Router) {
+	r.Get("/slow/*", func(r *project.Request) (project.Reply, error) {
+		switch r.Wildcard() {
+		case "db":
+			err := r.Env.DB().Read(r.Context(), func(*db.Tx) error {
+				time.Sleep(nap)
+				return nil
+			})
+			return project.Text{}, err
+		case "handle":
+			time.Sleep(nap)
+		}
+		return project.Text{Body: "done"}, nil
+	})
+}
+
+// TestSlowRequests: a slow request is logged with where its time went; others
+// are not.
+func TestSlowRequests(t *testing.T) {
+	h := newHost(t, nil, []project.Module{slow{}}, "one")
+	h.Change(func(o *dispatch.Options) { o.Slow = nap })
+	_ = h.Get("/one/wiki") // opens it, which takes its time
+	for path, stage := range map[string]string{"/one/slow/db": "db", "/one/slow/handle": "handle"} {
+		_ = h.Get(path, "REQUEST_ID=is-"+stage)
+		line := regexp.MustCompile(`level=WARN msg="slow request" env=one id=is-` + stage + ` .*`).FindString(h.Log.String())
+		if !regexp.MustCompile(` ` + stage + `=[2-9]\d\.\d+ms .*total=[2-9]\d\.\d+ms`).MatchString(line) {
+			t.Errorf("%s was logged as %q in\n%s", path, line, h.Log)
+		}
+	}
+	_ = h.Get("/one/slow/not", "REQUEST_ID=is-quick")
+	h.Change(func(o *dispatch.Options) { o.Slow = 0 })
+	_ = h.Get("/one/slow/db", "REQUEST_ID=is-off")
+	if log := h.Log.String(); strings.Count(log, "slow request") > 3 || strings.Contains(log, `"slow request" env=one id=is-quick`) || strings.Contains(log, `"slow request" env=one id=is-off`) {
+		t.Errorf("too many slow requests:\n%s", log)
+	}
+}
+
+// TestMeterCounts: each request is counted once, for its environment.
+func TestMeterCounts(t *testing.T) {
+	h := newHost(t, nil, []project.Module{failing{}}, "one", "two")
+	m := watch.NewMeter(watch.Options{})
+	h.Change(func(o *dispatch.Options) { o.Meter = m })
+	for path, status := range map[string]int{
+		"/one/wiki": http.StatusOK, "/one/nothing": http.StatusNotFound, "/one/fail/panic": http.StatusInternalServerError,
+		"/": http.StatusOK, "/nowhere/": http.StatusNotFound, dispatch.LivePath: http.StatusOK,
+	} {
+		if w := h.Get(path); w.Code != status {
+			t.Errorf("GET %s answers %d, want %d", path, w.Code, status)
+		}
+	}
+	one, two := m.Of(filepath.Join(h.Parent, "one")), m.Of(filepath.Join(h.Parent, "two"))
+	if one.Requests != 3 || one.Refused != 1 || one.Errors != 1 || one.Bytes == 0 || one.Mean <= 0 || time.Since(one.Last) > time.Minute {
+		t.Errorf("figures of one: %+v", one)
+	}
+	if two != (watch.Figures{}) || m.Host().Requests != 5 {
+		t.Errorf("figures of two: %+v, of the host %+v", two, m.Host())
+	}
+}

@@ -1,0 +1,94 @@
+package envs_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"projhost/envs"
+	"projhost/envs/envlog"
+	"projhost/testenvs"
+)
+
+// TestLogsOfManyEnvironments: under load, with environments that are closed for
+// others, reloaded and given new files, each line is in its own environment's log
+// and in no other.
+func TestLogsOfManyEnvironments(t *testing.T) {
+	const n, clients, rounds = 24, 8, 60
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("e%02d", i)
+	}
+	parent := testenvs.Parent(t, names...)
+	host := new(testenvs.Log)
+	r := testenvs.Registry(t, parent, envs.Options{MaxOpen: 6, Logs: envlog.New(nil, ""), Log: slog.New(slog.NewTextHandler(host, nil))})
+	lines := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(parent, name, "log", "trac.log"))
+		if err != nil {
+			t.Error(err)
+		}
+		return string(text)
+	}
+	var all sync.WaitGroup
+	for c := range clients {
+		all.Go(func() {
+			for i := range rounds {
+				name := names[(c*7+i*5)%n]
+				loc, err := r.Locate(envs.Lookup{Parent: parent, Name: name})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				env, release, err := r.Acquire(t.Context(), loc)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				env.Log().Warn("a line", "canary", testenvs.Canary(name), "n", c*rounds+i)
+				release()
+				if i%20 == 19 {
+					r.ReopenLogs()
+				}
+			}
+		})
+	}
+	all.Wait()
+	total := 0
+	for _, name := range names {
+		own := strings.Count(lines(name), testenvs.Canary(name))
+		if every := strings.Count(lines(name), "canary-"); own == 0 || own != every || strings.Contains(lines(name), "env=") {
+			t.Errorf("%s has %d lines of its own, %d in all", name, own, every)
+		}
+		total += own
+	}
+	if total != clients*rounds || strings.Count(host.String(), "canary-") != total {
+		t.Errorf("%d lines in environments' logs and %d in the host's, want %d", total, strings.Count(host.String(), "canary-"), clients*rounds)
+	}
+}
+
+// TestLogSettings: trac.ini decides, and a change of it counts.
+func TestLogSettings(t *testing.T) {
+	dir := testenvs.Make(t, t.TempDir(), "one", map[string]map[string]string{"logging": {"log_level": "error", "log_file": "my.log", "log_format": "$(project)s: $(message)s"}})
+	var host bytes.Buffer
+	r := testenvs.Registry(t, filepath.Dir(dir), envs.Options{Logs: envlog.New(nil, ""), Log: slog.New(slog.NewTextHandler(&host, nil))})
+	loc, err := r.Locate(envs.Lookup{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, release, err := r.Acquire(t.Context(), loc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	env.Log().Warn("not this")
+	env.Log().Error("but this")
+	text, err := os.ReadFile(filepath.Join(dir, "log", "my.log"))
+	if err != nil || string(text) != "Project one: but this\n" || r.LostLines() != 0 {
+		t.Errorf("the log has %q, %v", text, err)
+	}
+}
