@@ -195,7 +195,9 @@ func (r *Report) open(ctx context.Context, dir string) error {
 	}
 	var e *opened
 	if err == nil {
-		e, err = openEnvironment(ctx, dir)
+		if e, err = openEnvironment(ctx, dir); err == nil {
+			defer e.close()
+		}
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -206,7 +208,6 @@ func (r *Report) open(ctx context.Context, dir string) error {
 		differs("environment", "one that opens", err)
 	default:
 		r.environment(e.Env)
-		e.close()
 	}
 	return nil
 }
