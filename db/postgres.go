@@ -591,6 +591,8 @@ func pgProblem(err error) error {
 	}
 	class := pe.Code[:min(2, len(pe.Code))]
 	switch {
+	case pe.Code == "23505":
+		return &problem{is: ErrTaken, err: err}
 	case class == "23":
 		return &problem{is: ErrConstraint, err: err}
 	case pe.Code == "40001", pe.Code == "40P01", pe.Code == "55P03", pe.Code == "57014":
