@@ -58,7 +58,7 @@ func floors() map[string]floor {
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
 		"testenvs":            {"environments for tests", []string{"db/pgtest", "db", "envs", "envs/tracini", "project", "dispatch", "front/gateway"}},
-		"backup":              {"copy environments, bring them back, verify", []string{"db", "db/convert", "db/schema", "envs", "envs/tracini", "internal/fault"}},
+		"backup":              {"copy environments, bring them back, verify", []string{"db", "db/convert", "db/schema", "db/upgrade", "envs", "envs/tracini", "internal/fault"}},
 		"admin":               {"trac-admin's commands on one environment", []string{"backup", "access/...", "envs/...", "db/...", "project/...", "internal/..."}},
 		"cmd/projhost":        {"parse, wire, run", []string{"admin", "backup", "front/...", "deploy/...", "doctor", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life"}},
 		"life":                {"the process: signals, service manager, log and pid files, hand-over", []string{"front"}},
