@@ -58,7 +58,7 @@ func TestDrill(t *testing.T) {
 	d, err := db.Open(t.Context(), dir, "sqlite:db/trac.db?journal_mode=WAL&synchronous=off", db.Options{})
 	must(t, err)
 	must(t, pair(t.Context(), d, 0))
-	_, stop := child(t, "write", dir)
+	_, stop := child(t, "write", dir, "", "sqlite:db/trac.db")
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
