@@ -294,7 +294,7 @@ func killedDrill(t *testing.T, s *pgtest.Server) {
 	t.Logf("%d of %d were whole, %d left something", whole, 2*kills, left)
 
 	// A directory that a living process has locked is its own.
-	_, _ = backup.Create(t.Context(), dir, filepath.Join(work, "again"), backup.Options{Progress: func(p backup.Progress) {
+	_, err = backup.Create(t.Context(), dir, filepath.Join(work, "again"), backup.Options{Progress: func(p backup.Progress) {
 		if p.Doing == "database" {
 			must(t, func() error {
 				_, err := backup.Create(t.Context(), dir, filepath.Join(work, "again"), backup.Options{})
@@ -302,6 +302,9 @@ func killedDrill(t *testing.T, s *pgtest.Server) {
 			}())
 		}
 	}})
+	if !errors.Is(err, backup.ErrExists) { // by then
+		t.Error(err)
+	}
 	_, err = backup.Restore(t.Context(), file, filepath.Join(work, "restored"), backup.Options{})
 	must(t, err)
 	if found, _ := filepath.Glob(filepath.Join(work, ".*")); len(found) > 0 {
