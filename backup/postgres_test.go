@@ -250,11 +250,15 @@ func killedDrill(t *testing.T, s *pgtest.Server) {
 	file := filepath.Join(work, "file")
 	create(t, dir, file)
 	const kills = 6
+	_, stop := child(t, "restore", filepath.Join(work, "whole"), file, s.DSN("whole"))
+	begun := time.Now()
+	stop()
+	span := time.Since(begun) // how long it takes when nobody kills it
 	left, whole := 0, 0
 	kill := func(task ...string) {
 		t.Helper()
 		cmd, stop := child(t, task...)
-		time.Sleep(rand.N(200 * time.Millisecond))
+		time.Sleep(rand.N(span * 5 / 4))
 		_ = cmd.Process.Kill()
 		stop()
 		if found, _ := filepath.Glob(filepath.Join(work, ".*")); len(found) > 0 {
