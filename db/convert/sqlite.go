@@ -65,7 +65,7 @@ func (l *lite) table(name string) (table, error) {
 	rowid := ""
 	err := l.tx.Each(func(r db.Row) error {
 		c := column{name: r.Text(0), required: r.Int(2) != 0, standard: r.Text(3)}
-		exact := true
+		var exact bool
 		if c.kind, exact = typeOf(r.Text(1)); !exact {
 			l.leave("the type %s of %s.%s, which becomes text", r.Text(1), name, c.name)
 		}

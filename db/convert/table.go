@@ -169,7 +169,7 @@ func typeOf(declared string) (kind string, exact bool) {
 		return "text", true
 	case has("blob"):
 		return "bytea", true
-	case has("real", "floa", "doub"):
+	case has("real", "floa", "doub"): //nolint:misspell // all it needs to hold
 		return "double precision", true
 	}
 	return "text", false
