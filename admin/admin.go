@@ -94,9 +94,10 @@ func Run(ctx context.Context, c *Console, all []Command, words []string) error {
 }
 
 // told leaves the kind out of a failure whose words are for everybody; a page
-// needs the kind, a command line only the words.
+// needs the kind, a command line only the words. Those of a conflict say more
+// than its cause, a key of a table.
 func told(err error) error {
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Err == nil && f.Public != "" {
+	if f, ok := errors.AsType[*fault.Error](err); ok && (f.Err == nil || f.Kind == fault.Conflict) && f.Public != "" {
 		return errors.New(f.Public)
 	}
 	return err

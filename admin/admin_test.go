@@ -72,7 +72,7 @@ wiki list rename remove export import dump load replace upgrade
 			}
 		}
 	}
-	for _, name := range []string{"initenv", "initdb", "upgrade"} {
+	for _, name := range []string{"initenv", "initdb", "upgrade", "hotcopy", "convert_db"} {
 		if !seen[name] {
 			t.Errorf("%s is missing", name)
 		}

@@ -54,10 +54,10 @@ func runUpgrade(ctx context.Context, c *Console, args []string) (err error) {
 	switch {
 	case err != nil:
 		return err
+	case len(steps) == 0 && !(dry && c.JSON):
+		return c.Printf("The environment is up to date: the tables are of version %d.\n", version)
 	case dry:
 		return c.steps(steps)
-	case len(steps) == 0:
-		return c.Printf("The environment is up to date: the tables are of version %d.\n", version)
 	}
 	e := &upgrade.Environment{Dir: c.Dir, DB: d, Note: func(s string) { _ = c.Printf("  note: %s\n", s) }}
 	if backup {

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"projhost/db/convert"
 	"projhost/envs"
 	"projhost/internal/fault"
 )
@@ -34,6 +35,13 @@ type Options struct {
 	MaxBytes int64
 	// TempDir is where Verify unpacks; "" is the system's.
 	TempDir string
+	// Database is the connection string of the database that what is made shall
+	// have, for Restore and Hotcopy; it must not be there, or be an empty schema.
+	// "" is a file of SQLite in the environment.
+	Database string
+	// ReplaceText puts U+FFFD in the place of what a database of PostgreSQL does
+	// not take: a NUL, and bytes that are not UTF-8.
+	ReplaceText bool
 }
 
 // maxBytes is what an archive may hold unless Options.MaxBytes says otherwise.
@@ -70,6 +78,13 @@ func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
 
+// leftOf warns of what is not in the copy of a database.
+func (r *Report) leftOf(list []string) {
+	for _, what := range list {
+		r.warn("Not in the copy of the database, or not as it was: %s.", what)
+	}
+}
+
 // Difference is one thing that is not as it was when the backup was made.
 type Difference struct {
 	What  string // a file, a table, "archive", "database", "environment"
@@ -92,8 +107,9 @@ var (
 // opened is an environment that is being copied.
 type opened struct {
 	*envs.Env
-	place place // of its database
-	main  os.FileInfo
+	place place       // of its database
+	main  os.FileInfo // its database, if that is a file
+	like  os.FileInfo // what has the owner and the mode for a copy of the database
 	close func()
 }
 
@@ -120,7 +136,13 @@ func openEnvironment(ctx context.Context, dir string) (*opened, error) {
 		return nil, fmt.Errorf("opening %s: %w", dir, err)
 	}
 	o := &opened{Env: e, close: func() { release(); stop() }}
-	if o.main, err = os.Stat(e.DB().File()); err != nil {
+	if file := e.DB().File(); file != "" {
+		o.main, err = os.Stat(file)
+		o.like = o.main
+	} else {
+		o.like, err = os.Stat(envs.ConfigFile(dir))
+	}
+	if err != nil {
 		o.close()
 		return nil, fmt.Errorf("opening %s: %w", dir, err)
 	}
@@ -142,13 +164,17 @@ type place struct {
 
 // choosePlace keeps a database where it is if it is named by a relative path
 // inside the environment, and puts any other into db, under a name that is free.
+// The copy of one in a server is a file, too.
 func (e *opened) choosePlace() place {
 	setting := e.Config().String("trac", "database")
-	file, parameters, more := strings.Cut(strings.TrimPrefix(setting, scheme), "?")
-	if filepath.IsLocal(file) {
-		return place{path: filepath.ToSlash(filepath.Clean(file)), setting: setting}
+	if local, ok := localFile(setting); ok {
+		return place{path: local, setting: setting}
 	}
-	base := strings.NewReplacer("?", "_", "%", "_").Replace(filepath.Base(e.DB().File()))
+	base, parameters, more := "trac.db", "", false
+	if e.main != nil {
+		_, parameters, more = strings.Cut(setting, "?")
+		base = strings.NewReplacer("?", "_", "%", "_").Replace(filepath.Base(e.DB().File()))
+	}
 	p := place{path: "db/" + base, moved: true}
 	for i := 2; e.taken(p.path); i++ {
 		p.path = fmt.Sprintf("db/%d-%s", i, base)
@@ -160,10 +186,35 @@ func (e *opened) choosePlace() place {
 	return p
 }
 
+// localFile is the file that a connection string names, if it is one below the
+// environment, with slashes.
+func localFile(dsn string) (path string, ok bool) {
+	file, ok := strings.CutPrefix(dsn, scheme)
+	file, _, _ = strings.Cut(file, "?")
+	if !ok || !filepath.IsLocal(file) {
+		return "", false
+	}
+	return filepath.ToSlash(filepath.Clean(file)), true
+}
+
 // taken says whether there is another file than the database at a path.
 func (e *opened) taken(path string) bool {
 	info, err := os.Stat(e.Path(path))
 	return err == nil && !os.SameFile(info, e.main)
+}
+
+// copyDatabase copies the database to a file of SQLite.
+func (e *opened) copyDatabase(ctx context.Context, dir, name string) (*convert.Report, error) {
+	if e.main != nil {
+		return &convert.Report{}, e.DB().CopyTo(ctx, filepath.Join(dir, name))
+	}
+	return convert.Copy(ctx, e.DB(), dir, scheme+name, convert.Options{})
+}
+
+// lend gives a copy of the database to those whose the original is.
+func (e *opened) lend(file string) error {
+	own(file, e.like)
+	return os.Chmod(file, e.like.Mode().Perm())
 }
 
 // above returns the directories that the database is in.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,7 +58,7 @@ func TestDrill(t *testing.T) {
 	d, err := db.Open(t.Context(), dir, "sqlite:db/trac.db?journal_mode=WAL&synchronous=off", db.Options{})
 	must(t, err)
 	must(t, pair(t.Context(), d, 0))
-	_, stop := child(t, "write", dir)
+	_, stop := child(t, "write", dir, "", "sqlite:db/trac.db")
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -399,6 +400,38 @@ func TestRefused(t *testing.T) {
 	must(t, os.Mkdir(filepath.Join(work, "empty"), 0o755))
 	_, err = backup.Restore(t.Context(), file, filepath.Join(work, "empty"), backup.Options{})
 	must(t, err)
+}
+
+// countdown is a context that ends when it has been looked at so many times.
+type countdown struct {
+	context.Context
+	end  context.CancelFunc
+	left atomic.Int64
+}
+
+func (c *countdown) Err() error {
+	if c.left.Add(-1) < 0 {
+		c.end()
+	}
+	return c.Context.Err()
+}
+
+// TestEnded: wherever the time is up, an environment that was opened is closed
+// again; TestMain finds what is left of one.
+func TestEnded(t *testing.T) {
+	dir, work := environment(t)
+	file := filepath.Join(work, "file")
+	create(t, dir, file)
+	for n, ended := int64(0), true; ended; n++ {
+		inner, cancel := context.WithCancel(t.Context())
+		ctx := &countdown{Context: inner, end: cancel}
+		ctx.left.Store(n)
+		_, err := backup.Verify(ctx, file, backup.Options{TempDir: work})
+		if ended = err != nil; ended && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		cancel()
+	}
 }
 
 // TestKilled: a backup that is killed leaves no file of its name, or a whole one.

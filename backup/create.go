@@ -51,11 +51,11 @@ func Create(ctx context.Context, dir, file string, o Options) (_ *Report, err er
 	if info, err := os.Lstat(file); err == nil && (!o.Replace || !info.Mode().IsRegular()) {
 		return nil, fmt.Errorf("making a backup: %s %w", file, ErrExists)
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(file), "."+filepath.Base(file)+".tmp-")
+	tmp, done, err := newWork(filepath.Dir(file), filepath.Base(file))
 	if err != nil {
 		return nil, fmt.Errorf("making a backup: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	defer func() { err = errors.Join(err, done()) }()
 	w := &writer{e: e, o: o, tmp: tmp, files: map[Name]bool{}}
 	if err := w.write(ctx, filepath.Join(tmp, "archive")); err != nil {
 		return nil, fmt.Errorf("making a backup of %s: %w", e.Dir(), err)
@@ -188,15 +188,19 @@ func (w *writer) database(ctx context.Context) (expected []Name, err error) {
 	const name = "database"
 	w.progress("database", w.e.place.path)
 	file := filepath.Join(w.tmp, name)
-	if err := w.e.DB().CopyTo(ctx, file); err != nil {
+	copied, err := w.e.copyDatabase(ctx, w.tmp, name)
+	if err != nil {
 		return nil, err
 	}
 	p := w.e.place
 	m := &w.manifest.Database
 	m.Path, m.Setting, m.Moved = Name(p.path), p.setting, p.moved
-	if p.moved {
+	if w.e.main == nil {
+		m.Kind, m.Sums, m.Counted, m.Left = w.e.DB().Kind(), copied.Tables, copied.Counted, copied.Left
+	} else if p.moved {
 		w.report.warn("The database is at %s; restored, it will be at %s, and trac.ini will say so.", w.e.DB().File(), p.path)
 	}
+	w.report.leftOf(copied.Left)
 	m.Version, m.Tables, err = readDatabase(ctx, w.tmp, name, func(tx *db.Tx) error {
 		if w.e.Version() < firstHashed {
 			return nil
@@ -214,8 +218,8 @@ func (w *writer) database(ctx context.Context) (expected []Name, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if owner, err := w.header(p.path, w.e.main, ""); err == nil { // the copy is of whoever runs this
-		h.Uid, h.Gid, h.Uname, h.Gname = owner.Uid, owner.Gid, owner.Uname, owner.Gname
+	if owner, err := w.header(p.path, w.e.like, ""); err == nil { // the copy is of whoever runs this
+		h.Uid, h.Gid, h.Uname, h.Gname, h.Mode = owner.Uid, owner.Gid, owner.Uname, owner.Gname, owner.Mode
 	}
 	return expected, errors.Join(w.regular(ctx, h, p.path, file), os.Remove(file))
 }

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,13 +11,16 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"projhost/db/convert"
 )
 
 // Hotcopy copies the environment at dir, which may be in use, into the directory
 // dest, which must not be there. All of it is copied, logs too, links as they
 // are; the database as it is at one moment, unless Options.NoDatabase leaves it
-// out. A database that is not named by a path inside the environment is put into
-// db, and the copy's trac.ini says so.
+// out. A database that is not named by a path inside the environment, or is in a
+// server, is put into db, as a file of SQLite, and the copy's trac.ini says so.
+// Options.Database puts it elsewhere, into another kind of database.
 //
 // What cannot be copied is told in an error that matches [ErrPartial]; the rest
 // is there then.
@@ -32,22 +36,27 @@ func Hotcopy(ctx context.Context, dir, dest string, o Options) (_ *Report, err e
 	if err := free(dest); err != nil {
 		return nil, err
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dest), "."+filepath.Base(dest)+".new-")
+	tmp, done, err := newWork(filepath.Dir(dest), filepath.Base(dest))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, removeAll(tmp)) }()
+	defer func() { err = errors.Join(err, done()) }()
 	c := &copier{e: e, o: o, to: tmp}
-	if err := c.copy(ctx); err != nil {
-		return nil, err
+	give := func() error {
+		if err := free(dest); err != nil {
+			return err
+		}
+		if err := os.Rename(tmp, dest); err != nil {
+			return err
+		}
+		return syncPath(filepath.Dir(dest))
 	}
-	if err := free(dest); err != nil {
-		return nil, err
+	if o.Database != "" {
+		err = c.convert(ctx, give)
+	} else if err = c.copy(ctx); err == nil {
+		err = give()
 	}
-	if err := os.Rename(tmp, dest); err != nil {
-		return nil, err
-	}
-	if err := syncPath(filepath.Dir(dest)); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if len(c.failed) > 0 {
@@ -82,24 +91,63 @@ type copier struct {
 	report Report
 }
 
+// copy copies everything, the database first.
 func (c *copier) copy(ctx context.Context) error {
-	if !c.o.NoDatabase {
-		c.progress("database", c.e.place.path)
-		file := filepath.Join(c.to, filepath.FromSlash(c.e.place.path))
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			return err
-		}
-		if err := c.e.DB().CopyTo(ctx, file); err != nil {
-			return err
-		}
-		own(file, c.e.main)
+	p := c.e.place
+	if c.o.NoDatabase {
+		return c.files(ctx, p.path, nil)
 	}
-	var follow []string
-	if !c.o.NoDatabase {
-		follow = c.e.place.above()
+	c.progress("database", p.path)
+	file := c.place(thing{path: p.path})
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
 	}
+	copied, err := c.e.copyDatabase(ctx, filepath.Dir(file), filepath.Base(file))
+	if err != nil {
+		return err
+	}
+	if err := c.e.lend(file); err != nil {
+		return err
+	}
+	if err := c.files(ctx, p.path, p.above()); err != nil || !p.moved {
+		return err
+	}
+	c.report.leftOf(copied.Left)
+	c.report.warn("The database was at %s; the copy's is at %s, and its trac.ini says so.", cmp.Or(c.e.DB().File(), c.e.DB().String()), p.path)
+	return setDatabase(c.to, p.setting)
+}
+
+// convert copies everything, the database into another kind; give is called when
+// everything is right.
+func (c *copier) convert(ctx context.Context, give func() error) error {
+	path, local := localFile(c.o.Database)
+	file := c.place(thing{path: path})
+	_, err := convert.Copy(ctx, c.e.DB(), c.to, c.o.Database, convert.Options{
+		Replace: c.o.ReplaceText, Progress: c.o.tables(&c.report),
+		Then: func(copied *convert.Report) error {
+			c.report.leftOf(copied.Left)
+			if !local {
+				path = c.e.place.path
+			} else if err := c.e.lend(file); err != nil {
+				return err
+			}
+			if err := c.files(ctx, path, place{path: path}.above()); err != nil {
+				return err
+			}
+			if err := setDatabase(c.to, c.o.Database); err != nil {
+				return err
+			}
+			return give()
+		},
+	})
+	return err
+}
+
+// files copies everything but the database, which is at a path in the copy, or
+// would be; directories above it are followed.
+func (c *copier) files(ctx context.Context, database string, follow []string) error {
 	t := &tree{
-		top: c.e.Dir(), main: c.e.main, follow: follow, lenient: true, skip: func(p string) bool { return ofDatabase(c.e.place.path, p) },
+		top: c.e.Dir(), main: c.e.main, follow: follow, lenient: true, skip: func(p string) bool { return ofDatabase(database, p) },
 		visit: func(x thing) error { return c.thing(ctx, x) },
 		leave: func(p, why string) { c.failed = append(c.failed, fmt.Errorf("%s: %s", p, why)) },
 	}
@@ -114,10 +162,6 @@ func (c *copier) copy(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-	}
-	if c.e.place.moved && !c.o.NoDatabase {
-		c.report.warn("The database was at %s; the copy's is at %s, and its trac.ini says so.", c.e.DB().File(), c.e.place.path)
-		return setDatabase(c.to, c.e.place.setting)
 	}
 	return nil
 }

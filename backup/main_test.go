@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,7 @@ import (
 	"projhost/testenvs"
 )
 
-// childTask makes the test binary another program: "TASK|ENV|FILE".
+// childTask makes the test binary another program: "TASK|ENV|FILE|DSN".
 const childTask = "BACKUP_TEST_TASK"
 
 func TestMain(m *testing.M) {
@@ -48,8 +49,16 @@ func runChild(task []string) error {
 		_, made := backup.Create(ctx, task[1], task[2], backup.Options{})
 		_, copied := backup.Hotcopy(ctx, task[1], task[2]+"-hot", backup.Options{})
 		fmt.Printf("ready\n%v\n%v\n", made, copied)
+	case "restore":
+		fmt.Println("ready")
+		_, err := backup.Restore(ctx, task[2], task[1], backup.Options{Database: task[3]})
+		return err
+	case "convert":
+		fmt.Println("ready")
+		_, err := backup.Convert(ctx, task[1], task[3], backup.Options{})
+		return err
 	case "write": // until its input ends
-		d, err := db.Open(ctx, task[1], "sqlite:db/trac.db", db.Options{})
+		d, err := db.Open(ctx, task[1], task[3], db.Options{})
 		if err != nil {
 			return err
 		}
@@ -106,7 +115,11 @@ func must(tb testing.TB, err error) {
 func pair(ctx context.Context, d *db.DB, value int) error {
 	return d.Write(ctx, func(tx *db.Tx) error {
 		for _, key := range []string{"a", "zz"} {
-			if _, err := tx.Exec("INSERT OR REPLACE INTO system (name, value) VALUES (?, ?)", key, value); err != nil {
+			r, err := tx.Exec("UPDATE system SET value = ? WHERE name = ?", strconv.Itoa(value), key)
+			if err == nil && r.Changed == 0 {
+				_, err = tx.Exec("INSERT INTO system (name, value) VALUES (?, ?)", key, strconv.Itoa(value))
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -199,9 +212,15 @@ func verified(t *testing.T, file string) *backup.Report {
 }
 
 // value reads what pair wrote, which must be of one moment.
-func value(t *testing.T, dir, file string) (value string) {
+func value(t *testing.T, dir, file string) string {
 	t.Helper()
-	d, err := db.Open(t.Context(), dir, "sqlite:"+file, db.Options{ReadOnly: true})
+	return valueIn(t, dir, "sqlite:"+file)
+}
+
+// valueIn is value of any database. The last ticket is of the same moment.
+func valueIn(t *testing.T, dir, dsn string) (value string) {
+	t.Helper()
+	d, err := db.Open(t.Context(), dir, dsn, db.Options{ReadOnly: true})
 	must(t, err)
 	defer func() { must(t, d.Close()) }()
 	must(t, d.Read(t.Context(), func(tx *db.Tx) error {
@@ -211,7 +230,8 @@ func value(t *testing.T, dir, file string) (value string) {
 			}
 			value = r.Text(0)
 			return nil
-		}, "SELECT value FROM system WHERE name IN ('a', 'zz')")
+		}, "SELECT value FROM system WHERE name IN ('a', 'zz') UNION ALL"+
+			" SELECT substr(summary, 8) FROM ticket WHERE id = (SELECT max(id) FROM ticket WHERE summary LIKE 'Ticket %')")
 	}))
 	return value
 }

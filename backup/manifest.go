@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"projhost/db/convert"
 )
 
 // format is the version of archives that are written, and the only one read.
@@ -36,6 +38,15 @@ type Database struct {
 	Moved   bool             `json:"moved,omitempty"` // it said something else
 	Version int              `json:"version"`
 	Tables  map[string]int64 `json:"tables"` // how many rows
+
+	// Of one that was in a server:
+
+	Kind string                    `json:"kind,omitempty"` // "postgres"
+	Sums map[string]convert.Digest `json:"sums,omitempty"` // of the rows of each table
+	// Counted are the numbers that were given last, by table.
+	Counted map[string]int64 `json:"counted,omitempty"`
+	// Left is what is not in the copy, or not as it was.
+	Left []string `json:"left,omitempty"`
 }
 
 // File is a regular file, or a symbolic link.
@@ -114,8 +125,8 @@ func (m *Manifest) compareFiles(found map[Name]File) (list []Difference) {
 	return list
 }
 
-// compareTables tells which tables have another number of rows.
-func (m *Manifest) compareTables(found map[string]int64) (list []Difference) {
+// compareTables tells which tables have another number of rows, or others.
+func (m *Manifest) compareTables(found map[string]int64, sums map[string]convert.Digest) (list []Difference) {
 	rows := func(n int64, ok bool) string {
 		if !ok {
 			return "no such table"
@@ -132,6 +143,8 @@ func (m *Manifest) compareTables(found map[string]int64) (list []Difference) {
 		got, ok := found[name]
 		if want != got || wanted != ok {
 			list = append(list, Difference{"table " + name, rows(want, wanted), rows(got, ok)})
+		} else if sum, ok := m.Database.Sums[name]; ok && sum != sums[name] {
+			list = append(list, Difference{"table " + name, "the rows that were in the server", "others"})
 		}
 	}
 	return list

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,13 +10,18 @@ import (
 	"path/filepath"
 	"strings"
 
+	"projhost/db"
+	"projhost/db/convert"
+	"projhost/db/schema"
 	"projhost/envs"
 	"projhost/envs/tracini"
 )
 
 // Restore makes an environment out of an archive, in dir, which must be empty or
 // not be there. It is built beside dir, checked as by [Verify], and gets its name
-// when everything is right. Files get their former owners if root does it.
+// when everything is right. Files get their former owners if root does it. Its
+// database is a file of SQLite, whatever it was, unless Options.Database names
+// another, which is filled in one transaction.
 func Restore(ctx context.Context, file, dir string, o Options) (_ *Report, err error) {
 	defer func() {
 		if err != nil {
@@ -34,11 +40,14 @@ func Restore(ctx context.Context, file, dir string, o Options) (_ *Report, err e
 		return nil, fmt.Errorf("%s %w and is not empty", dir, ErrExists)
 	}
 	there := err == nil
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".new-")
+	if o.Database != "" && !strings.HasPrefix(o.Database, schema.KindPostgres+":") {
+		return nil, errors.New("the database that is named is not one of PostgreSQL; a file of SQLite is made without naming one")
+	}
+	tmp, done, err := newWork(filepath.Dir(dir), filepath.Base(dir))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, removeAll(tmp)) }()
+	defer func() { err = errors.Join(err, done()) }()
 	report, err := unpack(ctx, file, tmp, o, true)
 	if err != nil {
 		return nil, err
@@ -46,15 +55,54 @@ func Restore(ctx context.Context, file, dir string, o Options) (_ *Report, err e
 	if len(report.Differences) > 0 {
 		return nil, broken("%s%s", report.Differences[0], andMore(len(report.Differences)-1))
 	}
-	if there {
-		if err := os.Remove(dir); err != nil {
-			return nil, err
+	give := func() error {
+		if there {
+			if err := os.Remove(dir); err != nil {
+				return err
+			}
+		}
+		if err := os.Rename(tmp, dir); err != nil {
+			return err
+		}
+		return syncPath(filepath.Dir(dir))
+	}
+	if o.Database == "" {
+		return report, give()
+	}
+	return report, report.convert(ctx, tmp, o, give)
+}
+
+// convert puts the database of what was unpacked in dir where Options.Database
+// says; give is called when everything is right, and may undo it all by failing.
+func (r *Report) convert(ctx context.Context, dir string, o Options, give func() error) error {
+	m := r.Manifest.Database
+	from, err := db.Open(ctx, dir, scheme+string(m.Path), db.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	_, err = convert.Copy(ctx, from, dir, o.Database, convert.Options{
+		Counted: m.Counted, Replace: o.ReplaceText, Progress: o.tables(r),
+		Then: func(copied *convert.Report) error {
+			r.leftOf(copied.Left)
+			if err := setDatabase(dir, o.Database); err != nil {
+				return err
+			}
+			if err := os.Remove(filepath.Join(dir, filepath.FromSlash(string(m.Path)))); err != nil {
+				return err
+			}
+			return give()
+		},
+	})
+	return errors.Join(err, from.Close())
+}
+
+// tables tells of tables as Options.Progress does of files.
+func (o *Options) tables(r *Report) func(table string) {
+	return func(table string) {
+		if o.Progress != nil {
+			o.Progress(Progress{Doing: "database", Path: table, Files: r.Files, Bytes: r.Bytes})
 		}
 	}
-	if err := os.Rename(tmp, dir); err != nil {
-		return nil, err
-	}
-	return report, syncPath(filepath.Dir(dir))
 }
 
 func andMore(n int) string {
@@ -84,11 +132,11 @@ func removeAll(dir string) error {
 // counts the rows of every table. What is wrong with the archive is in
 // Report.Differences; the error is for what kept Verify from telling.
 func Verify(ctx context.Context, file string, o Options) (_ *Report, err error) {
-	tmp, err := os.MkdirTemp(o.TempDir, "projhost-verify-")
+	tmp, done, err := newWork(cmp.Or(o.TempDir, os.TempDir()), "projhost-verify")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, removeAll(tmp)) }()
+	defer func() { err = errors.Join(err, done()) }()
 	report, err := unpack(ctx, file, tmp, o, false)
 	if err != nil {
 		return nil, fmt.Errorf("verifying %s: %w", file, err)
@@ -148,16 +196,23 @@ func unpack(ctx context.Context, file, dir string, o Options, strict bool) (*Rep
 	if len(report.Differences) > 0 && strict {
 		return report, nil
 	}
-	return report, report.open(ctx, dir)
+	return report, report.open(ctx, dir, o.Database != "")
 }
 
-// open opens what was unpacked and compares it with the manifest.
-func (r *Report) open(ctx context.Context, dir string) error {
+// open opens what was unpacked and compares it with the manifest. moves says that
+// its database will be another.
+func (r *Report) open(ctx context.Context, dir string, moves bool) error {
 	m := r.Manifest
 	differs := func(what, want string, err error) {
 		r.Differences = append(r.Differences, Difference{what, want, err.Error()})
 	}
-	version, tables, err := readDatabase(ctx, dir, string(m.Database.Path), nil)
+	var sums map[string]convert.Digest
+	version, tables, err := readDatabase(ctx, dir, string(m.Database.Path), func(tx *db.Tx) (err error) {
+		if m.Database.Sums != nil {
+			sums, err = convert.Digests(tx, schema.KindSQLite)
+		}
+		return err
+	})
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -168,13 +223,16 @@ func (r *Report) open(ctx context.Context, dir string) error {
 	if version != m.Database.Version {
 		differs("database", fmt.Sprintf("tables of version %d", m.Database.Version), fmt.Errorf("tables of version %d", version))
 	}
-	r.Differences = append(r.Differences, m.compareTables(tables)...)
+	r.Differences = append(r.Differences, m.compareTables(tables, sums)...)
+	r.leftOf(m.Database.Left)
 	if m.Database.Moved {
 		if err := setDatabase(dir, m.Database.Setting); err != nil {
 			differs("conf/trac.ini", "[trac] database = "+m.Database.Setting, err)
 			return nil
 		}
-		r.warn("conf/trac.ini has been changed to say [trac] database = %s.", m.Database.Setting)
+		if !moves {
+			r.warn("conf/trac.ini has been changed to say [trac] database = %s.", m.Database.Setting)
+		}
 	}
 	for _, name := range m.Missing {
 		r.warn("The database knows an attachment whose file was missing already: %s.", name.show())
@@ -195,7 +253,9 @@ func (r *Report) open(ctx context.Context, dir string) error {
 	}
 	var e *opened
 	if err == nil {
-		e, err = openEnvironment(ctx, dir)
+		if e, err = openEnvironment(ctx, dir); err == nil {
+			defer e.close()
+		}
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -206,7 +266,6 @@ func (r *Report) open(ctx context.Context, dir string) error {
 		differs("environment", "one that opens", err)
 	default:
 		r.environment(e.Env)
-		e.close()
 	}
 	return nil
 }

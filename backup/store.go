@@ -3,9 +3,9 @@ package backup
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"projhost/db"
+	"projhost/db/convert"
 	"projhost/db/schema"
 )
 
@@ -24,33 +24,12 @@ func readDatabase(ctx context.Context, dir, file string, f func(*db.Tx) error) (
 		return 0, nil, err
 	}
 	err = d.Read(ctx, func(tx *db.Tx) error {
-		if tables, err = countRows(tx); err != nil || f == nil {
+		if tables, err = convert.Count(tx); err != nil || f == nil {
 			return err
 		}
 		return f(tx)
 	})
 	return version, tables, err
-}
-
-// countRows counts the rows of every table, plugins' included, but not those of
-// SQLite's own, which change by themselves.
-func countRows(tx *db.Tx) (map[string]int64, error) {
-	tables := map[string]int64{}
-	var names []string
-	err := tx.Each(func(r db.Row) error {
-		names = append(names, r.Text(0))
-		return nil
-	}, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite/_%' ESCAPE '/'")
-	for _, name := range names {
-		if err != nil {
-			break
-		}
-		_, err = tx.One(func(r db.Row) error {
-			tables[name] = r.Int(0)
-			return nil
-		}, `SELECT count(*) FROM "`+strings.ReplaceAll(name, `"`, `""`)+`"`)
-	}
-	return tables, err
 }
 
 // firstHashed is the version of the tables since which attachments are in files,

@@ -36,6 +36,10 @@ type Options struct {
 	// Create makes the file, and its directory; it must not be there. The
 	// database is empty then.
 	Create bool
+	// Fill, with Create, makes what the database begins with, in the transaction
+	// that makes it: what fails, or is killed, leaves no database. It may run
+	// long, and may read other databases. Only its owner may read a file then.
+	Fill func(*Tx) error
 	// Readers is how many transactions read at a time; 0 is 3.
 	Readers int
 	// Budget bounds the connections to database servers, of all databases that
@@ -98,6 +102,9 @@ func Open(ctx context.Context, dir, dsn string, o Options) (*DB, error) {
 
 // Kind is the kind of database: "sqlite" or "postgres".
 func (d *DB) Kind() string { return d.target.kind }
+
+// String is the connection string as it may be shown: without the password.
+func (d *DB) String() string { return d.target.String() }
 
 // File is the database's file, absolute and without symbolic links; "" if it
 // is not in a file.

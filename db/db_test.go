@@ -286,7 +286,7 @@ func TestErrorsOfF(t *testing.T) {
 		_, err := tx.Exec("INSERT INTO system (name, value) VALUES (?, ?)", "marker", "again")
 		return err
 	})
-	if !errors.Is(err, db.ErrConstraint) {
+	if !errors.Is(err, db.ErrConstraint) || !errors.Is(err, db.ErrTaken) || fault.As(err).Kind != fault.Conflict {
 		t.Error(err)
 	}
 }

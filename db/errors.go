@@ -32,8 +32,10 @@ const (
 	ErrBusy       Problem = "the database stayed locked"
 	ErrFull       Problem = "no space is left for the database"
 	ErrConstraint Problem = "the row breaks a rule of its table, such as a unique key"
-	ErrClosed     Problem = "the database is closed"
-	ErrMisuse     Problem = "wrong use of the database"
+	// ErrTaken is the ErrConstraint of a key that another row has.
+	ErrTaken  Problem = "another row has the same key"
+	ErrClosed Problem = "the database is closed"
+	ErrMisuse Problem = "wrong use of the database"
 	// ErrUnavailable is a database server that cannot be reached, or that ended
 	// the connection.
 	ErrUnavailable Problem = "the database server cannot be reached"
@@ -60,7 +62,9 @@ func (p *problem) Error() string {
 	return s
 }
 
-func (p *problem) Is(target error) bool { return target == p.is }
+func (p *problem) Is(target error) bool {
+	return target == p.is || p.is == ErrTaken && target == ErrConstraint
+}
 
 func (p *problem) Unwrap() error { return p.err }
 
@@ -83,6 +87,9 @@ func public(err error) error {
 		e := fault.Wrap(fault.Busy, "The project is being reopened. Please try again in a moment.", err)
 		e.RetryAfter = retryBusy
 		return e
+	case errors.Is(err, ErrTaken):
+		// Whoever inserts a row has looked before: in PostgreSQL two may do so at once.
+		return fault.Wrap(fault.Conflict, "Somebody else has just stored one of the same name. Please look at it, and try again.", err)
 	case errors.Is(err, ErrReadOnly):
 		return fault.Wrap(fault.Denied, "This project can only be read at present.", err)
 	}

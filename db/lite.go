@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -48,6 +49,12 @@ func openLite(ctx context.Context, t target, o Options) (*lite, error) {
 		reading: make(chan struct{}, o.Readers), writing: make(chan struct{}, 1), closing: make(chan struct{})}
 	if o.BusyTimeout > 0 {
 		d.timeout = min(d.timeout, o.BusyTimeout)
+	}
+	if o.Create && o.Fill != nil && t.path != memory {
+		if err := fillFile(ctx, t, o); err != nil {
+			return nil, err
+		}
+		d.options.Create = false
 	}
 	if err := d.prepareFile(); err != nil {
 		return nil, err
@@ -106,6 +113,35 @@ func (d *lite) create() error {
 		d.target.path = path
 	}
 	return nil
+}
+
+// fillFile makes a file with what is in it. It has another name, beginning with
+// a dot, until it is complete and on disk.
+func fillFile(ctx context.Context, t target, o Options) error {
+	if _, err := os.Lstat(t.path); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(&problem{is: ErrExists}, err)
+	}
+	made := t
+	made.path = filepath.Join(filepath.Dir(t.path), fmt.Sprintf(".%s.new-%d", filepath.Base(t.path), rand.Uint64()))
+	defer func() { _ = os.Remove(made.path) }() // it has another name by then, or is of no use
+	d, err := openLite(ctx, made, Options{Create: true, Log: o.Log})
+	if err != nil {
+		return err
+	}
+	err = os.Chmod(made.path, 0o600) // who may read it is for the caller to say
+	if err == nil {
+		err = d.write(ctx, o.Fill)
+	}
+	if err := errors.Join(err, d.close()); err != nil {
+		return err
+	}
+	if err := syncFile(made.path); err != nil {
+		return err
+	}
+	if err := publish(made.path, t.path); err != nil {
+		return err
+	}
+	return syncFile(filepath.Dir(t.path))
 }
 
 // first opens the first connection and, if asked to, looks at the version.

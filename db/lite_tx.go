@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // liteTx is a transaction of an SQLite database.
@@ -21,6 +22,18 @@ func (t *liteTx) give(f func(*Tx) error) error { return during(t, t.write, f) }
 func (t *liteTx) result() Result { return t.c.result() }
 
 func (t *liteTx) hasTable() string { return "SELECT name FROM sqlite_master WHERE name = ?" }
+
+// load is runner's: one prepared statement, again and again.
+func (t *liteTx) load(table string, columns []string, each func(row func(values []any) error) error) error {
+	query := "INSERT INTO " + Quote(table) + " (" + Quote(columns...) + ") VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")"
+	return each(func(values []any) error {
+		s, _, err := t.start(query, values)
+		if err == nil {
+			s.release()
+		}
+		return err
+	})
+}
 
 // start is runner's. The first statement of a transaction takes the lock: it
 // waits for it, and moves to another connection if a crash must be undone.

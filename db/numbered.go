@@ -68,3 +68,12 @@ func skipped(s string) int {
 	}
 	return 0
 }
+
+// Quote quotes names of SQL, parted by commas.
+func Quote(names ...string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	}
+	return strings.Join(quoted, ", ")
+}

@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// This file is the only one that knows the PostgreSQL driver: pgx's pgconn,
+// This file and postgres_load.go are the only ones that know the PostgreSQL driver: pgx's pgconn,
 // which sends statements and returns rows as text. A project is a schema.
 //
 // Every transaction binds its connection to the schema, by SET LOCAL search_path
@@ -77,7 +77,7 @@ func openPostgres(ctx context.Context, t target, o Options) (*postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &postgres{target: t, budget: o.Budget, alone: o.Passing, log: o.Log, path: quoteIdent(t.schema)}
+	d := &postgres{target: t, budget: o.Budget, alone: o.Passing, log: o.Log, path: Quote(t.schema)}
 	if d.budget == nil {
 		d.budget, d.own = NewBudget(BudgetOptions{Log: o.Log}), true
 	}
@@ -102,7 +102,7 @@ func openPostgres(ctx context.Context, t target, o Options) (*postgres, error) {
 func (d *postgres) prepare(ctx context.Context, o Options) error {
 	d.mayWrite.Store(!o.ReadOnly && (o.WriteAt == 0 || o.Create))
 	if o.Create {
-		return d.create(ctx)
+		return d.create(ctx, o.Fill)
 	}
 	found := false
 	err := d.read(ctx, func(tx *Tx) (err error) {
@@ -124,8 +124,8 @@ func (d *postgres) prepare(ctx context.Context, o Options) error {
 	return err
 }
 
-// create makes the schema, unless an empty one is there.
-func (d *postgres) create(ctx context.Context) error {
+// create makes the schema, unless an empty one is there, and what is in it.
+func (d *postgres) create(ctx context.Context, fill func(*Tx) error) error {
 	return d.write(ctx, func(tx *Tx) error {
 		tables := int64(0)
 		_, err := tx.One(func(r Row) error {
@@ -138,12 +138,12 @@ func (d *postgres) create(ctx context.Context) error {
 		if err == nil {
 			_, err = tx.Exec("CREATE SCHEMA IF NOT EXISTS " + d.path)
 		}
+		if err == nil && fill != nil {
+			err = fill(tx)
+		}
 		return err
 	})
 }
-
-// quoteIdent quotes the name of a schema.
-func quoteIdent(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // pgConfig is the driver's configuration. What the connection string leaves
 // open is libpq's choice, PGSSLMODE and the password file included.
@@ -591,6 +591,8 @@ func pgProblem(err error) error {
 	}
 	class := pe.Code[:min(2, len(pe.Code))]
 	switch {
+	case pe.Code == "23505":
+		return &problem{is: ErrTaken, err: err}
 	case class == "23":
 		return &problem{is: ErrConstraint, err: err}
 	case pe.Code == "40001", pe.Code == "40P01", pe.Code == "55P03", pe.Code == "57014":

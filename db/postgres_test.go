@@ -10,6 +10,7 @@ import (
 	"projhost/db"
 	"projhost/db/pgtest"
 	"projhost/db/schema"
+	"projhost/internal/fault"
 )
 
 // project makes a schema with Trac's tables and one page that names it.
@@ -100,7 +101,34 @@ func TestPostgres(t *testing.T) {
 			t.Errorf("a key that is there: %v", err)
 		}
 	})
+	t.Run("race", func(t *testing.T) { race(t, d) })
 	t.Run("refused", func(t *testing.T) { refusedStrings(t, s, b) })
+}
+
+// race has two insert a row of the same key, though both have looked before: the
+// second waits for the first, and then meets a conflict, in words for visitors.
+func race(t *testing.T, d *db.DB) {
+	insert := func(tx *db.Tx) error {
+		_, err := tx.Exec("INSERT INTO component (name) VALUES (?)", "wings")
+		return err
+	}
+	second := make(chan error)
+	err := d.Write(t.Context(), func(tx *db.Tx) error {
+		err := insert(tx)
+		go func() { second <- d.Write(context.Background(), insert) }()
+		pgtest.Eventually(t, "the second waits", func() (waits bool) {
+			waits, err := tx.One(func(db.Row) error { return nil }, "SELECT 1 FROM pg_catalog.pg_locks WHERE NOT granted")
+			return waits && err == nil
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, ok := errors.AsType[*fault.Error](<-second)
+	if !ok || f.Kind != fault.Conflict || !errors.Is(f, db.ErrTaken) || strings.Contains(f.Public, "key") {
+		t.Errorf("the second: %v", f)
+	}
 }
 
 // nested runs queries within the rows of another.

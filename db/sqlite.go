@@ -592,6 +592,8 @@ func kindOf(rc int32) Problem {
 	switch rc {
 	case sqlite.SQLITE_READONLY_ROLLBACK, sqlite.SQLITE_READONLY_RECOVERY, sqlite.SQLITE_READONLY_CANTINIT:
 		return ErrRecovery
+	case sqlite.SQLITE_CONSTRAINT_UNIQUE, sqlite.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite.SQLITE_CONSTRAINT_ROWID:
+		return ErrTaken
 	}
 	switch rc & 0xff {
 	case sqlite.SQLITE_BUSY, sqlite.SQLITE_LOCKED:

@@ -14,6 +14,8 @@ type runner interface {
 	// start prepares and begins a statement; row tells whether it has a row. The
 	// caller releases s.
 	start(query string, args []any) (s cursor, row bool, err error)
+	// load adds rows, which each hands over one after another.
+	load(table string, columns []string, each func(row func(values []any) error) error) error
 	// result is what the statement did that has just ended.
 	result() Result
 	// fail makes an error for the caller out of one of step's.
@@ -117,6 +119,20 @@ func (t *Tx) Exec(query string, args ...any) (Result, error) {
 		}
 	}
 	return t.run.result(), nil
+}
+
+// Load adds rows to a table in the fastest way there is, without keeping them.
+// each hands them over, one after another, and may read another database
+// meanwhile, but not this transaction. Values are those of [Tx.Each], one for each
+// column; []byte is for columns of bytes. The error of each is returned as it is.
+func (t *Tx) Load(table string, columns []string, each func(row func(values []any) error) error) error {
+	switch {
+	case t.run == nil:
+		return &problem{is: ErrMisuse, doing: "filling " + table, err: errOver}
+	case !t.write:
+		return public(&problem{is: ErrReadOnly, doing: "filling " + table})
+	}
+	return t.run.load(table, columns, each)
 }
 
 func (t *Tx) start(query string, args []any) (s cursor, row bool, err error) {

@@ -255,9 +255,9 @@ func (r *Registry) shut(env *Env) {
 	r.slots.give(env)
 }
 
-// retire stops handing the environment out. It is closed now or, if in use,
-// when its last request ends.
-func (e *entry) retire(r *Registry) {
+// retire stops handing the environment out and tells whether it is closed now;
+// if not, that happens when its last request ends.
+func (e *entry) retire(r *Registry) bool {
 	e.mu.Lock()
 	env := e.env
 	e.env = nil
@@ -269,6 +269,7 @@ func (e *entry) retire(r *Registry) {
 	if unused {
 		r.shut(env)
 	}
+	return env == nil || unused
 }
 
 // retireIdle closes the environment if nobody uses it.

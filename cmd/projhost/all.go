@@ -66,17 +66,24 @@ func allCommand() *cobra.Command {
 		Long: `All runs a command for each environment in --env-parent-dir, some at a time, and ends
 with a table of what became of each. The exit code is 1 if one failed. COMMAND is
 
+  list                  what database each has, and what the version of its tables means
   check                 as projhost check
   backup DIR            as projhost backup, into DIR/NAME.tar.gz, which takes the place of an older one
   export DIR [URL]      as projhost export, into DIR/NAME, with URL/NAME as the address of each;
                         the place of a former export is taken
-  admin COMMAND...      a command of trac-admin: admin upgrade, admin config set trac base_url ""
+  hotcopy DIR           as projhost admin ENV hotcopy, to DIR/NAME
+  upgrade [FLAGS]       as projhost admin ENV upgrade: a verified copy of each database comes first
+  config ARGS...        as projhost admin ENV config: config set trac base_url ""
+  admin COMMAND...      any command of trac-admin
 
 With --resume FILE, the names of those that are done are added to FILE, and those in it
 are left out: a run that was broken off goes on where it was. Flags of all stand before
-COMMAND.`,
+COMMAND. With --dry-run, upgrade tells the steps that each environment needs.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if f.dry && args[0] == "upgrade" { // which can tell more than that it would be done
+				args, f.dry, f.resume = append(slices.Clone(args), "--dry-run"), false, ""
+			}
 			task, err := f.task(args)
 			if err != nil {
 				return err
@@ -152,6 +159,27 @@ func (f *allFlags) task(args []string) (allTask, error) {
 			}
 			return err
 		}, nil
+	case name == "list" && len(rest) == 0:
+		return func(ctx context.Context, dir string, out io.Writer) error {
+			r := checkOne(ctx, dir)
+			for _, x := range r.Findings {
+				if !r.OK {
+					return errors.New(x.Text)
+				}
+				if x.About == "database" {
+					_, err := fmt.Fprint(out, x.Text)
+					return err
+				}
+			}
+			return nil
+		}, nil
+	case name == "hotcopy" && len(rest) == 1:
+		return func(ctx context.Context, dir string, out io.Writer) error {
+			words := []string{name, filepath.Join(rest[0], filepath.Base(dir))}
+			return admin.Run(ctx, &admin.Console{Dir: dir, Out: out}, adminCommands(), words)
+		}, nil
+	case name == "upgrade", name == "config" && len(rest) > 0:
+		return f.task(slices.Concat([]string{"admin"}, args))
 	case name == "admin" && len(rest) > 0:
 		return func(ctx context.Context, dir string, out io.Writer) error {
 			c := &admin.Console{Dir: dir, Out: out, Locale: processLocale()}
@@ -159,7 +187,7 @@ func (f *allFlags) task(args []string) (allTask, error) {
 			return admin.Run(ctx, c, adminCommands(), rest)
 		}, nil
 	}
-	return nil, fmt.Errorf("all %s: want check, backup DIR, export DIR [URL], or admin COMMAND", strings.Join(args, " "))
+	return nil, fmt.Errorf("all %s: want list, check, backup DIR, export DIR [URL], hotcopy DIR, upgrade, config ARGS, or admin COMMAND", strings.Join(args, " "))
 }
 
 // environments are the directories in the parent that are environments, sorted.

@@ -85,7 +85,9 @@ func restoreCommand() *cobra.Command {
 		Use:   "restore FILE DIR",
 		Short: "Make an environment out of a backup",
 		Long: "Restore unpacks FILE beside DIR, checks everything as verify does, and only then gives it the\n" +
-			"name DIR, which must be an empty directory or not be there. Run by root, it gives the files their owners.",
+			"name DIR, which must be an empty directory or not be there. Run by root, it gives the files their owners.\n" +
+			"The database is a file of SQLite, also of an environment that had it in PostgreSQL, unless --database\n" +
+			"names an empty schema, or one that is not there, for it.",
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			report, err := backup.Restore(c.Context(), args[0], args[1], f.prepare(c.ErrOrStderr()))
@@ -96,6 +98,8 @@ func restoreCommand() *cobra.Command {
 		},
 	}
 	f.register(c, true)
+	c.Flags().StringVar(&f.options.Database, "database", "", "put the database into PostgreSQL: postgres://user:password@host/db?schema=name")
+	c.Flags().BoolVar(&f.options.ReplaceText, "replace-invalid", false, "put U+FFFD in the place of what PostgreSQL refuses in texts")
 	return c
 }
 

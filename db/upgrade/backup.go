@@ -9,17 +9,16 @@ import (
 	"time"
 
 	"projhost/db"
+	"projhost/db/convert"
 	"projhost/db/schema"
 )
 
 // Backup copies the database into a directory, under the name that Trac gives
 // such a copy, and verifies it: SQLite finds nothing wrong with it, and its
-// tables have as many rows. It returns the copy's path. Nobody can write to the
-// database meanwhile.
+// tables have as many rows. The copy is a file of SQLite, of a database of
+// PostgreSQL too, whose rows are then compared one by one. It returns the copy's
+// path. Nobody can write to the database meanwhile.
 func Backup(ctx context.Context, e *Environment, dir string, now time.Time) (path string, err error) {
-	if e.DB.Kind() != schema.KindSQLite {
-		return "", fmt.Errorf("no copy is made of a database of the kind %s: make one with its own tools", e.DB.Kind())
-	}
 	version, err := e.DB.Version(ctx)
 	if err != nil {
 		return "", err
@@ -27,9 +26,13 @@ func Backup(ctx context.Context, e *Environment, dir string, now time.Time) (pat
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	path = filepath.Join(dir, fmt.Sprintf("%s.%d.%d.bak", e.DB.Kind(), version, now.Unix()))
+	name := fmt.Sprintf("%s.%d.%d.bak", e.DB.Kind(), version, now.Unix())
+	path = filepath.Join(dir, name)
+	if e.DB.Kind() != schema.KindSQLite {
+		return path, e.convert(ctx, dir, name)
+	}
 	err = e.DB.Write(ctx, func(tx *db.Tx) error {
-		want, err := count(tx)
+		want, err := convert.Count(tx)
 		if err != nil {
 			return err
 		}
@@ -45,6 +48,20 @@ func Backup(ctx context.Context, e *Environment, dir string, now time.Time) (pat
 		return "", fmt.Errorf("copying the database: %w", err)
 	}
 	return path, nil
+}
+
+// convert makes the copy of a database that is not a file.
+func (e *Environment) convert(ctx context.Context, dir, name string) error {
+	r, err := convert.Copy(ctx, e.DB, dir, "sqlite:"+name, convert.Options{Alone: true})
+	if err != nil {
+		return fmt.Errorf("copying the database: %w", err)
+	}
+	for _, what := range r.Left {
+		if e.Note != nil {
+			e.Note("not in the copy of the database: " + what)
+		}
+	}
+	return nil
 }
 
 // verify compares a copy with the numbers of rows that it should have.
@@ -63,7 +80,7 @@ func verify(ctx context.Context, path string, want map[string]int64) error {
 		if err != nil {
 			return err
 		}
-		got, err := count(tx)
+		got, err := convert.Count(tx)
 		if err != nil {
 			return err
 		}
@@ -77,38 +94,4 @@ func verify(ctx context.Context, path string, want map[string]int64) error {
 		}
 		return nil
 	}), c.Close())
-}
-
-// count counts the rows of each table.
-func count(tx *db.Tx) (map[string]int64, error) {
-	rows := map[string]int64{}
-	err := tx.Each(func(r db.Row) error {
-		rows[r.Text(0)] = 0
-		return nil
-	}, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
-	if err != nil {
-		return nil, err
-	}
-	for table := range rows {
-		_, err := tx.One(func(r db.Row) error {
-			rows[table] = r.Int(0)
-			return nil
-		}, "SELECT COUNT(*) FROM "+quoted(table))
-		if err != nil {
-			return nil, err
-		}
-	}
-	return rows, nil
-}
-
-// quoted is a name of SQL.
-func quoted(name string) string {
-	b := []byte{'"'}
-	for _, c := range []byte(name) {
-		if c == '"' {
-			b = append(b, '"')
-		}
-		b = append(b, c)
-	}
-	return string(append(b, '"'))
 }

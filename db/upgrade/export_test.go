@@ -1,7 +1,4 @@
 package upgrade
 
-// For tests.
-var (
-	Verify = verify
-	Count  = count
-)
+// Verify is for tests.
+var Verify = verify

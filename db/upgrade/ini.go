@@ -149,7 +149,7 @@ func (i *ini) save(ctx context.Context, suffix string) error {
 	if len(i.changed) == 0 {
 		return nil
 	}
-	kept, err := keep(i.file, i.file+"."+suffix)
+	kept, err := Keep(i.file, i.file+"."+suffix)
 	if err != nil {
 		return fmt.Errorf("keeping a copy of trac.ini: %w", err)
 	}
@@ -175,10 +175,10 @@ func (i *ini) restore() error {
 // maxKept bounds the copies of one name.
 const maxKept = 100
 
-// keep copies a file. If another copy of another text has the name, as after
+// Keep copies a file beside it, for people to go back to. If another copy of another text has the name, as after
 // an upgrade that was undone by hand, ".2" and so on is appended. It returns the
 // copy's name.
-func keep(file, to string) (name string, err error) {
+func Keep(file, to string) (name string, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", err

@@ -3,6 +3,7 @@ package upgrade_test
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"projhost/db"
+	"projhost/db/convert"
 	"projhost/db/pgtest"
 	"projhost/db/schema"
 	"projhost/db/upgrade"
@@ -23,8 +25,10 @@ func TestPostgres(t *testing.T) {
 	enough := errors.New("enough")
 	d, err := db.Open(t.Context(), dir, s.DSN("old"), db.Options{})
 	must(t, err)
-	if path, err := upgrade.Backup(t.Context(), &upgrade.Environment{Dir: dir, DB: d}, dir, time.Now()); err == nil {
-		t.Error("a copy that was not made is said to be", path)
+	copied, err := upgrade.Backup(t.Context(), &upgrade.Environment{Dir: dir, DB: d}, filepath.Join(dir, "copies"), time.Unix(7, 0))
+	must(t, err)
+	if _, err := upgrade.Backup(t.Context(), &upgrade.Environment{Dir: dir, DB: d}, filepath.Dir(copied), time.Unix(7, 0)); !errors.Is(err, db.ErrExists) {
+		t.Error(err) // within the same second
 	}
 	must(t, d.Close())
 	for to := upgrade.Oldest + 1; to <= schema.Version; to++ {
@@ -40,6 +44,21 @@ func TestPostgres(t *testing.T) {
 	must(t, err)
 	defer func() { must(t, d.Close()) }()
 	hasNewRows(t, d)
+
+	// The copy is what there was, and goes the same way.
+	again, err := db.Open(t.Context(), filepath.Dir(copied), "sqlite:"+filepath.Base(copied), db.Options{})
+	must(t, err)
+	_, err = convert.Copy(t.Context(), again, "", s.DSN("again"), convert.Options{})
+	must(t, err)
+	must(t, again.Close())
+	again, err = db.Open(t.Context(), "", s.DSN("again"), db.Options{})
+	must(t, err)
+	defer func() { must(t, again.Close()) }()
+	if v := version(t, again); v != upgrade.Oldest {
+		t.Errorf("the copy is of version %d", v)
+	}
+	must(t, upgrade.Run(t.Context(), &upgrade.Environment{Dir: makeOldestIn(t, s.DSN("other")), DB: again}, func(upgrade.Step) error { return nil }))
+	hasNewRows(t, again)
 
 	fresh, err := db.Open(t.Context(), dir, s.DSN("new"), db.Options{Create: true})
 	must(t, err)

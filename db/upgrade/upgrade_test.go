@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"projhost/db"
+	"projhost/db/convert"
 	"projhost/db/schema"
 	"projhost/db/upgrade"
 	"projhost/envs/tracini"
@@ -425,7 +426,7 @@ func TestVerify(t *testing.T) {
 	d := open(t, dir)
 	var want map[string]int64
 	must(t, d.Read(t.Context(), func(tx *db.Tx) (err error) {
-		want, err = upgrade.Count(tx)
+		want, err = convert.Count(tx)
 		return err
 	}))
 	if want["wiki"] != 2 || len(want) != 17 {
