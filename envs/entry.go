@@ -57,10 +57,10 @@ func filesOf(dir string) fileSet {
 
 // current returns the open environment, counted as used once more.
 func (e *entry) current(ctx context.Context, r *Registry) (*Env, error) {
-	for {
+	for settled := false; ; {
 		e.mu.Lock()
 		now := time.Now()
-		if e.env != nil && now.Sub(e.checked) < r.options.Recheck {
+		if e.env != nil && (settled || now.Sub(e.checked) < r.options.Recheck) {
 			env := e.env
 			env.refs++
 			env.used.Store(now.UnixNano())
@@ -84,6 +84,7 @@ func (e *entry) current(ctx context.Context, r *Registry) (*Env, error) {
 			if f.err != nil {
 				return nil, f.err
 			}
+			settled = true // however long it took
 		case <-ctx.Done():
 			return nil, fault.Wrap(fault.As(ctx.Err()).Kind, "This project is taking too long to open.", fmt.Errorf("waiting for the environment to open: %w", ctx.Err()))
 		}
