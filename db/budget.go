@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -92,27 +93,61 @@ func (b *Budget) Close() {
 	b.reaper.Wait()
 }
 
-// BudgetState is what a budget looks like at a moment.
+// BudgetState is what a budget looks like at a moment. Open counts connections
+// that are being opened or closed, too; Idle are those that are open and unused.
 type BudgetState struct {
 	Limit, Open, Idle, Waiting int
+	Servers                    []ServerState // with open databases, by address
 }
 
-// State tells how much of the budget is used.
+// ServerState is how a server's database, as one user sees it, is doing.
+type ServerState struct {
+	Address   string    // [DB.Server]: without a password, safe to show to an operator
+	Databases int       // that are open
+	Pools     int       // which connections are in
+	Open      int       // connections, and those being opened
+	InUse     int       // of them: by transactions, or being opened
+	Idle      int       // of them: unused
+	Waiting   int       // transactions that wait for a connection
+	DeadUntil time.Time // when it is tried again; zero for one that answered the last time
+	Problem   string    // why it is dead, for the operator; "" for one that answered
+}
+
+// State tells how much of the budget is used, and by which servers.
 func (b *Budget) State() BudgetState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	st := BudgetState{Limit: b.options.Connections, Open: b.open, Waiting: len(b.waiting)}
 	for _, s := range b.servers {
-		for _, p := range s.pools {
-			st.Idle += len(p.idle)
+		one := s.state()
+		for _, w := range b.waiting {
+			if w.pool.server == s {
+				one.Waiting++
+			}
 		}
+		st.Idle += one.Idle
+		st.Servers = append(st.Servers, one)
+	}
+	slices.SortFunc(st.Servers, func(x, y ServerState) int { return strings.Compare(x.Address, y.Address) })
+	return st
+}
+
+func (s *server) state() ServerState {
+	st := ServerState{Address: s.name, Databases: s.users, Pools: len(s.pools)}
+	for _, p := range s.pools {
+		st.Open += p.open
+		st.Idle += len(p.idle)
+	}
+	st.InUse = st.Open - st.Idle
+	if s.failure != nil {
+		st.DeadUntil, st.Problem = s.until, s.failure.Error()
 	}
 	return st
 }
 
 // server is a database of a server, as one user sees it.
 type server struct {
-	name  string  // for the log
+	name  string  // to be shown
 	users int     // open databases
 	pools []*pool // the first few are shared
 	dial  func(context.Context) (link, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -161,8 +162,15 @@ func TestServerGone(t *testing.T) {
 	c.server.Down()
 	n := failed.Load()
 	pgtest.Eventually(t, "failures", func() bool { return failed.Load() > n+100 })
+	if st := c.budget.State().Servers; len(st) != 1 || st[0].Address != c.all[0].Server() || st[0].Databases != 20 ||
+		st[0].DeadUntil.IsZero() || !strings.Contains(st[0].Problem, "cannot be reached") || st[0].Open != 0 {
+		t.Errorf("while the server was down: %+v", st)
+	}
 	c.server.Up()
 	more("when the server was back")
+	if st := c.budget.State().Servers; len(st) != 1 || !st[0].DeadUntil.IsZero() || st[0].Problem != "" || st[0].Open == 0 {
+		t.Errorf("when it was back: %+v", st)
+	}
 	close(stop)
 	wg.Wait()
 	t.Logf("%d answers, %d failures", answers.Load(), failed.Load())
@@ -171,7 +179,7 @@ func TestServerGone(t *testing.T) {
 // TestBudgetIsUsedUp: who does not get a connection in time is told to come back.
 func TestBudgetIsUsedUp(t *testing.T) {
 	s := pgtest.Start(t)
-	b := db.NewBudget(db.BudgetOptions{Connections: 1, Wait: 50 * time.Millisecond})
+	b := db.NewBudget(db.BudgetOptions{Connections: 1, Wait: 200 * time.Millisecond})
 	defer b.Close()
 	project(t, s, "one", db.Options{Budget: b})
 	project(t, s, "two", db.Options{Budget: b})
@@ -180,7 +188,16 @@ func TestBudgetIsUsedUp(t *testing.T) {
 		if err := tx.Each(func(db.Row) error { return nil }, "SELECT name FROM system"); err != nil {
 			return err
 		}
+		waited := make(chan db.BudgetState)
+		go func() {
+			defer close(waited)
+			pgtest.Eventually(t, "somebody who waits", func() bool { return b.State().Waiting == 1 })
+			waited <- b.State()
+		}()
 		_, err := start(t.Context(), two)
+		if st := <-waited; len(st.Servers) != 1 || st.Servers[0].Waiting != 1 || st.Servers[0].InUse != 1 || st.Servers[0].Idle != 0 || st.Servers[0].Pools != 1 {
+			t.Errorf("while one waits: %+v", st)
+		}
 		if f := fault.As(err); f.Kind != fault.Busy || f.RetryAfter <= 0 {
 			t.Errorf("no connection was free, and the other project said %v", err)
 		}

@@ -101,6 +101,19 @@ func (d *DB) Kind() string { return d.target.kind }
 // is not in a file.
 func (d *DB) File() string { return d.file() }
 
+// Server is the database server's database without the schema, as in
+// "postgres://user@host:port/database", which names it in [BudgetState]; "" for
+// one that is in a file.
+func (d *DB) Server() string {
+	if d.target.kind != kindPostgres {
+		return ""
+	}
+	return d.target.server()
+}
+
+// Pooled says whether connections outlive a request.
+func (d *DB) Pooled() bool { return !d.rest }
+
 // ReadOnly says whether [DB.Write] is refused.
 func (d *DB) ReadOnly() bool { return d.readOnly() }
 

@@ -82,9 +82,7 @@ func openPostgres(ctx context.Context, t target, o Options) (*postgres, error) {
 		d.budget, d.own = NewBudget(BudgetOptions{Log: o.Log}), true
 	}
 	d.key = strings.Join([]string{t.host, t.port, t.user, t.password, t.database}, "\x00")
-	name := t
-	name.schema = "*"
-	d.pool = d.budget.join(d.key, name.String(), t.schema, d.alone, func(ctx context.Context) (link, error) {
+	d.pool = d.budget.join(d.key, t.server(), t.schema, d.alone, func(ctx context.Context) (link, error) {
 		c, err := pgconn.ConnectConfig(ctx, config)
 		if err != nil {
 			return nil, connectProblem(err)
