@@ -257,8 +257,10 @@ var (
 const (
 	// spare is for how long a connection is idle that its pool can do without.
 	spare = time.Second
-	// patience is how long one waits before a pool above its share has to give a
-	// connection up.
+	// patience is how long one waits for a connection of one's own pool before
+	// another has to give up a spare one, or one above its share: after a quiet
+	// second all are spare, and the first to ask must not close what the others
+	// are about to need.
 	patience = 50 * time.Millisecond
 	// hardship is how long who has none at all waits before any pool has to.
 	hardship = 250 * time.Millisecond
@@ -283,13 +285,15 @@ func (b *Budget) acquire(ctx context.Context, p *pool) (s *session, fresh bool, 
 		s, err = b.connect(ctx, p)
 		return s, true, err
 	}
-	if victim := b.dispensable(p, time.Now()); victim != nil {
-		victim.pool.open--
-		p.open++
-		b.mu.Unlock()
-		victim.hangUp()
-		s, err = b.connect(ctx, p)
-		return s, true, err
+	if p.open == 0 {
+		if victim := b.dispensable(p, time.Now()); victim != nil {
+			victim.pool.open--
+			p.open++
+			b.mu.Unlock()
+			victim.hangUp()
+			s, err = b.connect(ctx, p)
+			return s, true, err
+		}
 	}
 	w := &waiter{pool: p, since: time.Now(), got: make(chan *session, 1)}
 	b.waiting = append(b.waiting, w)
@@ -546,6 +550,9 @@ func (b *Budget) heir(p *pool, now time.Time) *waiter {
 			own = w
 			break
 		}
+	}
+	if now.Sub(b.waiting[0].since) < patience {
+		return own
 	}
 	share := b.share()
 	for _, w := range b.waiting {

@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -174,6 +175,59 @@ func TestServerGone(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	t.Logf("%d answers, %d failures", answers.Load(), failed.Load())
+}
+
+// backend is the server's process that serves a transaction of d, which takes a while.
+func backend(t *testing.T, d *db.DB, takes time.Duration) (pid int64) {
+	err := d.Read(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.One(func(r db.Row) error {
+			pid = r.Int(0)
+			return nil
+		}, "SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_sleep(?)", takes.Seconds())
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return pid
+}
+
+// TestBurst: after a quiet second, many who ask in one pool at a time wait for its
+// connections, rather than close another pool's; who waits for long gets one.
+func TestBurst(t *testing.T) {
+	c := newCrowd(t, 2, 4) // two pools
+	backends := func(d *db.DB, n int, takes time.Duration) map[int64]bool {
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		found := map[int64]bool{}
+		for range n {
+			wg.Go(func() {
+				pid := backend(t, d, takes)
+				mu.Lock()
+				defer mu.Unlock()
+				found[pid] = true
+			})
+		}
+		wg.Wait()
+		return found
+	}
+	one, other := c.all[0], c.all[1]
+	const while, long = 20 * time.Millisecond, time.Second
+	first, second := backends(one, 2, while), backends(other, 2, while)
+	if len(first) != 2 || len(second) != 2 || maps.Equal(first, second) {
+		t.Fatalf("%v and %v: want two connections in each pool", first, second)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if got := backends(one, 6, time.Millisecond); !maps.Equal(got, first) {
+		t.Errorf("served by %v, not by %v alone", got, first)
+	}
+	if got := backends(other, 2, while); !maps.Equal(got, second) {
+		t.Errorf("the other pool has %v, it had %v", got, second)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if got := backends(one, 3, long); len(got) != 3 {
+		t.Errorf("served by %v: who waits for long must get a spare connection of the other pool", got)
+	}
 }
 
 // TestBudgetIsUsedUp: who does not get a connection in time is told to come back.
