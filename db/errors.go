@@ -33,7 +33,9 @@ const (
 	ErrFull       Problem = "no space is left for the database"
 	ErrConstraint Problem = "the row breaks a rule of its table, such as a unique key"
 	ErrClosed     Problem = "the database is closed"
-	ErrMisuse     Problem = "wrong use of the database"
+	// ErrOutdated is a database whose tables another program has upgraded.
+	ErrOutdated Problem = "the tables are of another version than when the database was opened"
+	ErrMisuse   Problem = "wrong use of the database"
 	// ErrUnavailable is a database server that cannot be reached, or that ended
 	// the connection.
 	ErrUnavailable Problem = "the database server cannot be reached"
@@ -79,7 +81,7 @@ func public(err error) error {
 		e := fault.Wrap(fault.Busy, "The project's database cannot be reached at the moment. Please try again in a little while.", err)
 		e.RetryAfter = retryBusy
 		return e
-	case errors.Is(err, ErrClosed):
+	case errors.Is(err, ErrClosed), errors.Is(err, ErrOutdated):
 		e := fault.Wrap(fault.Busy, "The project is being reopened. Please try again in a moment.", err)
 		e.RetryAfter = retryBusy
 		return e

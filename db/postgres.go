@@ -42,6 +42,7 @@ type postgres struct {
 	log    *slog.Logger
 
 	mayWrite atomic.Bool
+	version  int // see opened
 
 	mu      sync.Mutex
 	closed  bool
@@ -115,9 +116,8 @@ func (d *postgres) prepare(ctx context.Context, o Options) error {
 	case o.ReadOnly || o.WriteAt == 0:
 		return nil
 	}
-	version, err := versionOf(ctx, d)
-	if err == nil {
-		d.mayWrite.Store(version == o.WriteAt)
+	if d.version, err = versionOf(ctx, d); err == nil {
+		d.mayWrite.Store(d.version == o.WriteAt)
 	}
 	return err
 }
@@ -169,6 +169,7 @@ const cancelTime = time.Second
 
 func (d *postgres) file() string   { return "" }
 func (d *postgres) readOnly() bool { return !d.mayWrite.Load() }
+func (d *postgres) opened() int    { return d.version }
 func (d *postgres) rest() {
 	if d.alone {
 		d.budget.empty(d.pool)
