@@ -1,7 +1,6 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -94,42 +94,61 @@ func (b *Budget) Close() {
 	b.reaper.Wait()
 }
 
-// BudgetState is what a budget looks like at a moment.
+// BudgetState is what a budget looks like at a moment. Open counts connections
+// that are being opened or closed, too; Idle are those that are open and unused.
 type BudgetState struct {
 	Limit, Open, Idle, Waiting int
-	Servers                    []ServerState // those with open databases, by name
+	Servers                    []ServerState // with open databases, by address
 }
 
-// ServerState is what a server looks like to a budget: a database of it, as one
-// user sees it.
+// ServerState is how a server's database, as one user sees it, is doing.
 type ServerState struct {
-	Name       string // its connection string without a password, "*" for the schema
-	Databases  int    // open
-	Open, Idle int    // connections
-	Down       bool   // the last attempt to connect failed
+	Address   string    // [DB.Server]: without a password, safe to show to an operator
+	Databases int       // that are open
+	Pools     int       // which connections are in
+	Open      int       // connections, and those being opened
+	InUse     int       // of them: by transactions, or being opened
+	Idle      int       // of them: unused
+	Waiting   int       // transactions that wait for a connection
+	DeadUntil time.Time // when it is tried again; zero for one that answered the last time
+	Problem   string    // why it is dead, for the operator; "" for one that answered
 }
 
-// State tells how much of the budget is used.
+// State tells how much of the budget is used, and by which servers.
 func (b *Budget) State() BudgetState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	st := BudgetState{Limit: b.options.Connections, Open: b.open, Waiting: len(b.waiting)}
 	for _, s := range b.servers {
-		of := ServerState{Name: s.name, Databases: s.users, Down: s.failure != nil}
-		for _, p := range s.pools {
-			of.Open += p.open
-			of.Idle += len(p.idle)
+		one := s.state()
+		for _, w := range b.waiting {
+			if w.pool.server == s {
+				one.Waiting++
+			}
 		}
-		st.Idle += of.Idle
-		st.Servers = append(st.Servers, of)
+		st.Idle += one.Idle
+		st.Servers = append(st.Servers, one)
 	}
-	slices.SortFunc(st.Servers, func(a, b ServerState) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(st.Servers, func(x, y ServerState) int { return strings.Compare(x.Address, y.Address) })
+	return st
+}
+
+func (s *server) state() ServerState {
+	st := ServerState{Address: s.name, Databases: s.users, Pools: len(s.pools)}
+	for _, p := range s.pools {
+		st.Open += p.open
+		st.Idle += len(p.idle)
+	}
+	st.InUse = st.Open - st.Idle
+	if s.failure != nil {
+		st.DeadUntil, st.Problem = s.until, s.failure.Error()
+	}
 	return st
 }
 
 // server is a database of a server, as one user sees it.
 type server struct {
-	name  string  // for the log
+	name  string  // to be shown
 	users int     // open databases
 	pools []*pool // the first few are shared
 	dial  func(context.Context) (link, error)
@@ -263,8 +282,10 @@ var (
 const (
 	// spare is for how long a connection is idle that its pool can do without.
 	spare = time.Second
-	// patience is how long one waits before a pool above its share has to give a
-	// connection up.
+	// patience is how long one waits for a connection of one's own pool before
+	// another has to give up a spare one, or one above its share: after a quiet
+	// second all are spare, and the first to ask must not close what the others
+	// are about to need.
 	patience = 50 * time.Millisecond
 	// hardship is how long who has none at all waits before any pool has to.
 	hardship = 250 * time.Millisecond
@@ -289,13 +310,15 @@ func (b *Budget) acquire(ctx context.Context, p *pool) (s *session, fresh bool, 
 		s, err = b.connect(ctx, p)
 		return s, true, err
 	}
-	if victim := b.dispensable(p, time.Now()); victim != nil {
-		victim.pool.open--
-		p.open++
-		b.mu.Unlock()
-		victim.hangUp()
-		s, err = b.connect(ctx, p)
-		return s, true, err
+	if p.open == 0 {
+		if victim := b.dispensable(p, time.Now()); victim != nil {
+			victim.pool.open--
+			p.open++
+			b.mu.Unlock()
+			victim.hangUp()
+			s, err = b.connect(ctx, p)
+			return s, true, err
+		}
 	}
 	w := &waiter{pool: p, since: time.Now(), got: make(chan *session, 1)}
 	b.waiting = append(b.waiting, w)
@@ -552,6 +575,9 @@ func (b *Budget) heir(p *pool, now time.Time) *waiter {
 			own = w
 			break
 		}
+	}
+	if now.Sub(b.waiting[0].since) < patience {
+		return own
 	}
 	share := b.share()
 	for _, w := range b.waiting {

@@ -3,7 +3,9 @@ package db_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -161,17 +163,77 @@ func TestServerGone(t *testing.T) {
 	c.server.Down()
 	n := failed.Load()
 	pgtest.Eventually(t, "failures", func() bool { return failed.Load() > n+100 })
+	if st := c.budget.State().Servers; len(st) != 1 || st[0].Address != c.all[0].Server() || st[0].Databases != 20 ||
+		st[0].DeadUntil.IsZero() || !strings.Contains(st[0].Problem, "cannot be reached") || st[0].Open != 0 {
+		t.Errorf("while the server was down: %+v", st)
+	}
 	c.server.Up()
 	more("when the server was back")
+	if st := c.budget.State().Servers; len(st) != 1 || !st[0].DeadUntil.IsZero() || st[0].Problem != "" || st[0].Open == 0 {
+		t.Errorf("when it was back: %+v", st)
+	}
 	close(stop)
 	wg.Wait()
 	t.Logf("%d answers, %d failures", answers.Load(), failed.Load())
 }
 
+// backend is the server's process that serves a transaction of d, which takes a while.
+func backend(t *testing.T, d *db.DB, takes time.Duration) (pid int64) {
+	err := d.Read(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.One(func(r db.Row) error {
+			pid = r.Int(0)
+			return nil
+		}, "SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_sleep(?)", takes.Seconds())
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return pid
+}
+
+// TestBurst: after a quiet second, many who ask in one pool at a time wait for its
+// connections, rather than close another pool's; who waits for long gets one.
+func TestBurst(t *testing.T) {
+	c := newCrowd(t, 2, 4) // two pools
+	backends := func(d *db.DB, n int, takes time.Duration) map[int64]bool {
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		found := map[int64]bool{}
+		for range n {
+			wg.Go(func() {
+				pid := backend(t, d, takes)
+				mu.Lock()
+				defer mu.Unlock()
+				found[pid] = true
+			})
+		}
+		wg.Wait()
+		return found
+	}
+	one, other := c.all[0], c.all[1]
+	const while, long = 20 * time.Millisecond, time.Second
+	first, second := backends(one, 2, while), backends(other, 2, while)
+	if len(first) != 2 || len(second) != 2 || maps.Equal(first, second) {
+		t.Fatalf("%v and %v: want two connections in each pool", first, second)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if got := backends(one, 6, time.Millisecond); !maps.Equal(got, first) {
+		t.Errorf("served by %v, not by %v alone", got, first)
+	}
+	if got := backends(other, 2, while); !maps.Equal(got, second) {
+		t.Errorf("the other pool has %v, it had %v", got, second)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if got := backends(one, 3, long); len(got) != 3 {
+		t.Errorf("served by %v: who waits for long must get a spare connection of the other pool", got)
+	}
+}
+
 // TestBudgetIsUsedUp: who does not get a connection in time is told to come back.
 func TestBudgetIsUsedUp(t *testing.T) {
 	s := pgtest.Start(t)
-	b := db.NewBudget(db.BudgetOptions{Connections: 1, Wait: 50 * time.Millisecond})
+	b := db.NewBudget(db.BudgetOptions{Connections: 1, Wait: 200 * time.Millisecond})
 	defer b.Close()
 	project(t, s, "one", db.Options{Budget: b})
 	project(t, s, "two", db.Options{Budget: b})
@@ -180,7 +242,16 @@ func TestBudgetIsUsedUp(t *testing.T) {
 		if err := tx.Each(func(db.Row) error { return nil }, "SELECT name FROM system"); err != nil {
 			return err
 		}
+		waited := make(chan db.BudgetState)
+		go func() {
+			defer close(waited)
+			pgtest.Eventually(t, "somebody who waits", func() bool { return b.State().Waiting == 1 })
+			waited <- b.State()
+		}()
 		_, err := start(t.Context(), two)
+		if st := <-waited; len(st.Servers) != 1 || st.Servers[0].Waiting != 1 || st.Servers[0].InUse != 1 || st.Servers[0].Idle != 0 || st.Servers[0].Pools != 1 {
+			t.Errorf("while one waits: %+v", st)
+		}
 		if f := fault.As(err); f.Kind != fault.Busy || f.RetryAfter <= 0 {
 			t.Errorf("no connection was free, and the other project said %v", err)
 		}

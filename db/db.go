@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"projhost/internal/stage"
@@ -31,7 +32,8 @@ type Options struct {
 	// crash is undone, and no WAL file is made.
 	ReadOnly bool
 	// WriteAt, if not 0, is the one version of the tables at which the database
-	// may be written; at any other it is treated as with ReadOnly.
+	// may be written; at any other it is treated as with ReadOnly. Whether the
+	// version is still the same is looked at from then on, see [DB.Outdated].
 	WriteAt int
 	// Create makes the file, and its directory; it must not be there. The
 	// database is empty then.
@@ -59,6 +61,9 @@ type DB struct {
 	target target
 	rest   bool // Options.Passing
 	backend
+
+	looked   atomic.Int64 // at the version, in Unix nanoseconds
+	outdated atomic.Bool
 }
 
 // backend is a kind of database. Errors of read and write are for the caller;
@@ -68,6 +73,9 @@ type backend interface {
 	write(ctx context.Context, f func(*Tx) error) error
 	file() string
 	readOnly() bool
+	// opened is the version of the tables as found at opening, 0 if that was not
+	// asked for.
+	opened() int
 	rest()
 	close() error
 }
@@ -109,6 +117,19 @@ func (d *DB) String() string { return d.target.String() }
 // File is the database's file, absolute and without symbolic links; "" if it
 // is not in a file.
 func (d *DB) File() string { return d.file() }
+
+// Server is the database server's database without the schema, as in
+// "postgres://user@host:port/database", which names it in [BudgetState]; "" for
+// one that is in a file.
+func (d *DB) Server() string {
+	if d.target.kind != kindPostgres {
+		return ""
+	}
+	return d.target.server()
+}
+
+// Pooled says whether connections outlive a request.
+func (d *DB) Pooled() bool { return !d.rest }
 
 // ReadOnly says whether [DB.Write] is refused.
 func (d *DB) ReadOnly() bool { return d.readOnly() }
@@ -155,11 +176,7 @@ func readVersion(tx *Tx) (version int, err error) {
 	case !found:
 		return 0, &problem{is: ErrNotTrac, err: errors.New("no table system")}
 	}
-	value := ""
-	found, err = tx.One(func(r Row) error {
-		value = r.Text(0)
-		return nil
-	}, "SELECT value FROM system WHERE name = ?", "database_version")
+	value, found, err := versionText(tx)
 	switch {
 	case err != nil:
 		return 0, err
@@ -172,6 +189,38 @@ func readVersion(tx *Tx) (version int, err error) {
 	return version, nil
 }
 
+func versionText(tx *Tx) (value string, found bool, err error) {
+	found, err = tx.One(func(r Row) error {
+		value = r.Text(0)
+		return nil
+	}, "SELECT value FROM system WHERE name = ?", "database_version")
+	return value, found, err
+}
+
+// lookAgain is how often reading looks whether the tables are of another version
+// now. Writing always does.
+const lookAgain = time.Second / 2
+
+// Outdated tells that the tables are not of the version any more that they were
+// of at opening (Options.WriteAt): another program, an upgrade, has changed them.
+// What is known of the database must be found out anew, by opening it again.
+func (d *DB) Outdated() bool { return d.outdated.Load() }
+
+// due tells, to one caller at a time, that it is time to look at the version.
+func (d *DB) due() bool {
+	last, now := d.looked.Load(), time.Now()
+	return now.Sub(time.Unix(0, last)) >= lookAgain && d.looked.CompareAndSwap(last, now.UnixNano())
+}
+
+// look notes if the version has changed.
+func (d *DB) look(tx *Tx) error {
+	value, _, err := versionText(tx)
+	if err == nil && value != strconv.Itoa(d.opened()) {
+		d.outdated.Store(true)
+	}
+	return err
+}
+
 // Read runs f in a transaction that sees one snapshot and changes nothing. An
 // error of f is returned as it is. A lock, or a connection, that does not come
 // free in time gives ErrBusy, the end of ctx its error; both are faults.
@@ -179,14 +228,23 @@ func (d *DB) Read(ctx context.Context, f func(*Tx) error) error {
 	clock := stage.Of(ctx)
 	clock.Begin(stage.DB)
 	defer clock.End(stage.DB)
-	return d.read(ctx, f)
+	if d.opened() == 0 || !d.due() {
+		return d.read(ctx, f)
+	}
+	return d.read(ctx, func(tx *Tx) error {
+		if err := d.look(tx); err != nil {
+			return err
+		}
+		return f(tx)
+	})
 }
 
 // Write runs f in a transaction that may write. In SQLite it is alone among the
 // writers of this database, other programs' included, from its beginning; in
 // PostgreSQL two that change the same rows wait for each other, or one fails
 // with ErrBusy. It is committed if f returns nil, else, or if f panics, undone.
-// The error is that of f, or as with [DB.Read], or ErrReadOnly.
+// The error is that of f, or as with [DB.Read], or ErrReadOnly, or ErrOutdated
+// for tables that are of another version now.
 func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	if d.readOnly() {
 		return public(&problem{is: ErrReadOnly, doing: "writing to " + d.target.String()})
@@ -194,5 +252,16 @@ func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
 	clock := stage.Of(ctx)
 	clock.Begin(stage.DB)
 	defer clock.End(stage.DB)
-	return d.write(ctx, f)
+	if d.opened() == 0 {
+		return d.write(ctx, f)
+	}
+	return d.write(ctx, func(tx *Tx) error {
+		switch err := d.look(tx); {
+		case err != nil:
+			return err
+		case d.Outdated():
+			return public(&problem{is: ErrOutdated, doing: "writing to " + d.target.String()})
+		}
+		return f(tx)
+	})
 }

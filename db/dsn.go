@@ -214,6 +214,11 @@ func (t target) String() string {
 	if t.kind != kindPostgres {
 		return t.kind + ":" + t.path
 	}
+	return t.server() + "?schema=" + t.schema
+}
+
+// server is the place of a PostgreSQL database, safe to show.
+func (t target) server() string {
 	place := t.host
 	if t.port != "" {
 		place += ":" + t.port
@@ -221,5 +226,5 @@ func (t target) String() string {
 	if t.user != "" {
 		place = t.user + "@" + place
 	}
-	return t.kind + "://" + place + "/" + t.database + "?schema=" + t.schema
+	return t.kind + "://" + place + "/" + t.database
 }

@@ -35,7 +35,9 @@ const (
 	// ErrTaken is the ErrConstraint of a key that another row has.
 	ErrTaken  Problem = "another row has the same key"
 	ErrClosed Problem = "the database is closed"
-	ErrMisuse Problem = "wrong use of the database"
+	// ErrOutdated is a database whose tables another program has upgraded.
+	ErrOutdated Problem = "the tables are of another version than when the database was opened"
+	ErrMisuse   Problem = "wrong use of the database"
 	// ErrUnavailable is a database server that cannot be reached, or that ended
 	// the connection.
 	ErrUnavailable Problem = "the database server cannot be reached"
@@ -83,7 +85,7 @@ func public(err error) error {
 		e := fault.Wrap(fault.Busy, "The project's database cannot be reached at the moment. Please try again in a little while.", err)
 		e.RetryAfter = retryBusy
 		return e
-	case errors.Is(err, ErrClosed):
+	case errors.Is(err, ErrClosed), errors.Is(err, ErrOutdated):
 		e := fault.Wrap(fault.Busy, "The project is being reopened. Please try again in a moment.", err)
 		e.RetryAfter = retryBusy
 		return e

@@ -29,6 +29,7 @@ type lite struct {
 	closing chan struct{}
 
 	mayWrite atomic.Bool
+	version  int // see opened
 
 	mu        sync.Mutex
 	closed    bool
@@ -160,7 +161,7 @@ func (d *lite) first(ctx context.Context) error {
 			return &problem{is: ErrRecovery}
 		}
 	}
-	if err != nil || version != d.options.WriteAt {
+	if d.version = version; err != nil || version != d.options.WriteAt {
 		return err
 	}
 	d.mayWrite.Store(true)
@@ -176,6 +177,7 @@ func (d *lite) file() string {
 }
 
 func (d *lite) readOnly() bool { return !d.mayWrite.Load() }
+func (d *lite) opened() int    { return d.version }
 
 func (d *lite) close() error {
 	d.mu.Lock()

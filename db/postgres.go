@@ -42,6 +42,7 @@ type postgres struct {
 	log    *slog.Logger
 
 	mayWrite atomic.Bool
+	version  int // see opened
 
 	mu      sync.Mutex
 	closed  bool
@@ -82,9 +83,7 @@ func openPostgres(ctx context.Context, t target, o Options) (*postgres, error) {
 		d.budget, d.own = NewBudget(BudgetOptions{Log: o.Log}), true
 	}
 	d.key = strings.Join([]string{t.host, t.port, t.user, t.password, t.database}, "\x00")
-	name := t
-	name.schema = "*"
-	d.pool = d.budget.join(d.key, name.String(), t.schema, d.alone, func(ctx context.Context) (link, error) {
+	d.pool = d.budget.join(d.key, t.server(), t.schema, d.alone, func(ctx context.Context) (link, error) {
 		c, err := pgconn.ConnectConfig(ctx, config)
 		if err != nil {
 			return nil, connectProblem(err)
@@ -117,9 +116,8 @@ func (d *postgres) prepare(ctx context.Context, o Options) error {
 	case o.ReadOnly || o.WriteAt == 0:
 		return nil
 	}
-	version, err := versionOf(ctx, d)
-	if err == nil {
-		d.mayWrite.Store(version == o.WriteAt)
+	if d.version, err = versionOf(ctx, d); err == nil {
+		d.mayWrite.Store(d.version == o.WriteAt)
 	}
 	return err
 }
@@ -171,6 +169,7 @@ const cancelTime = time.Second
 
 func (d *postgres) file() string   { return "" }
 func (d *postgres) readOnly() bool { return !d.mayWrite.Load() }
+func (d *postgres) opened() int    { return d.version }
 func (d *postgres) rest() {
 	if d.alone {
 		d.budget.empty(d.pool)

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"projhost/envs"
 	"projhost/front"
 	"projhost/front/wire/wiretest"
 	"projhost/testenvs"
@@ -139,7 +140,7 @@ func (r *route) check(q question, a answer, all []*route) error {
 // TestIsolationOfProtocols is TestIsolation for every protocol at once, each
 // through a real web server or, for HTTPS, by HTTP/2.
 func TestIsolationOfProtocols(t *testing.T) {
-	x := newIsolated(t)
+	x := newIsolated(t, isolationEnvs, envs.Options{MaxOpen: isolationOpen}, nil)
 	all := x.serveRoutes(t)
 	done := make(chan struct{})
 	var touching, wg sync.WaitGroup

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"projhost/db"
+	"projhost/db/pgtest"
 	"projhost/db/schema"
 	"projhost/dispatch"
 	"projhost/door"
@@ -34,13 +35,18 @@ import (
 	"projhost/watch"
 )
 
-// Sizes of the isolation test.
+// Sizes of the isolation tests.
 const (
 	isolationEnvs    = 200
 	isolationOpen    = 40 // fewer than there are, so that they are evicted all the time
 	isolationClients = 64
 	isolationRounds  = 30 // for each client
 	isolationKey     = "the key of administrators"
+
+	isolationMixed       = 24 // environments, of which two thirds are in PostgreSQL
+	isolationMixedOpen   = 12
+	isolationMixedRounds = 6
+	isolationConnections = 6 // to PostgreSQL
 )
 
 // isolated is a host whose every environment has a canary of its own in its
@@ -49,24 +55,33 @@ type isolated struct {
 	parent  string
 	names   []string
 	handler http.Handler
-	socket  string // of TestIsolation
+	socket  string       // of TestIsolation
+	rounds  int          // of each client
+	killed  bool         // connections to databases are, so that an answer may be 503
+	refused atomic.Int64 // such answers
 }
 
-func newIsolated(t *testing.T) *isolated {
-	x := &isolated{parent: testenvs.Parent(t)}
-	for i := range isolationEnvs {
+// newIsolated makes n environments, of which so many may be open. [trac] of the
+// i-th has what of says, if that is not nil.
+func newIsolated(t *testing.T, n int, o envs.Options, of func(i int, name string) map[string]string) *isolated {
+	x := &isolated{parent: testenvs.Parent(t), rounds: isolationRounds}
+	for i := range n {
 		x.names = append(x.names, fmt.Sprintf("env-%03d-é", i))
 	}
 	var wg sync.WaitGroup
-	for _, half := range [][]string{x.names[:isolationEnvs/2], x.names[isolationEnvs/2:]} {
+	for first := range 2 {
 		wg.Go(func() {
-			for _, name := range half {
-				readOnly := "disabled"
+			for i := first; i < n; i += 2 {
+				name := x.names[i]
+				trac := map[string]string{}
+				if of != nil {
+					trac = of(i, name)
+				}
 				if x.resting(name) {
-					readOnly = "enabled"
+					trac["readonly"] = "enabled"
 				}
 				dir := testenvs.Make(t, x.parent, name, map[string]map[string]string{
-					"http-headers": {"x-canary": testenvs.Canary(name)}, "trac": {"readonly": readOnly},
+					"http-headers": {"x-canary": testenvs.Canary(name)}, "trac": trac,
 				})
 				if x.resting(name) {
 					attachOwn(t, dir, name)
@@ -78,7 +93,8 @@ func newIsolated(t *testing.T) *isolated {
 		})
 	}
 	wg.Wait()
-	r := testenvs.Registry(t, x.parent, envs.Options{MaxOpen: isolationOpen, MaxQueue: 1000, QueueWait: 20 * time.Second})
+	o.MaxQueue, o.QueueWait = 1000, 20*time.Second
+	r := testenvs.Registry(t, x.parent, o)
 	meter, log := watch.NewMeter(watch.Options{}), slog.New(slog.DiscardHandler)
 	pages := status.Pages{Source: &status.Source{Registry: r, Meter: meter}, Log: log}
 	x.handler = dispatch.New(dispatch.Options{
@@ -224,6 +240,19 @@ func (x *isolated) params(q question, rng *rand.Rand) map[string]string {
 	return p
 }
 
+// check is question's. While connections are killed, the answer may be a 503 that
+// tells when to come back, and an error's page may lack the project's look.
+func (x *isolated) check(q question, a answer) error {
+	switch {
+	case x.killed && a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != "":
+		x.refused.Add(1)
+		return q.clean(a)
+	case x.killed && a.status == http.StatusNotFound && q.status == a.status:
+		return q.clean(a)
+	}
+	return q.check(a)
+}
+
 // check finds the question's canary in the answer, and no other.
 func (q question) check(a answer) error {
 	if a.status != q.status {
@@ -232,10 +261,15 @@ func (q question) check(a answer) error {
 	if q.resting && a.header.Get("Set-Cookie") != "" {
 		return fmt.Errorf("%s%s: a project that is only read sets a cookie", q.name, q.path)
 	}
-	own := testenvs.Canary(q.name)
-	if !strings.Contains(a.body, own) {
+	if !strings.Contains(a.body, testenvs.Canary(q.name)) {
 		return fmt.Errorf("%s%s: the answer is without its canary", q.name, q.path)
 	}
+	return q.clean(a)
+}
+
+// clean finds no other canary in the answer.
+func (q question) clean(a answer) error {
+	own := testenvs.Canary(q.name)
 	text := a.body
 	for _, values := range a.header {
 		text += " " + strings.Join(values, " ")
@@ -250,12 +284,60 @@ func (q question) check(a answer) error {
 // connections, with aborts, ids used again, evictions and changing settings:
 // each answer must be of its own project and of no other.
 func TestIsolation(t *testing.T) {
-	x := newIsolated(t)
+	x := newIsolated(t, isolationEnvs, envs.Options{MaxOpen: isolationOpen}, nil)
 	before := x.data(t)
 	x.serve(t)
+	x.attack(t, func(done <-chan struct{}) { x.changeSettings(t, done) })
+	x.logins(t)
+	if x.data(t) != before {
+		t.Error("something was written in a project that is only read")
+	}
+}
+
+// TestIsolationPostgres does the same with projects in PostgreSQL among those in
+// SQLite, with and without connections that outlive a request, while the server's
+// processes are killed at random. An answer may be 503 then, but no other's.
+func TestIsolationPostgres(t *testing.T) {
+	s := pgtest.Start(t)
+	o := envs.Options{MaxOpen: isolationMixedOpen, Connections: isolationConnections}
+	x := newIsolated(t, isolationMixed, o, func(i int, name string) map[string]string {
+		settings := map[string]string{}
+		if i%3 != 0 {
+			settings["database"] = s.DSN(name)
+		}
+		if i%5 < 2 {
+			settings["poolable"] = "disabled"
+		}
+		return settings
+	})
+	x.killed, x.rounds = true, isolationMixedRounds
+	x.serve(t)
+	kills := 0
+	x.attack(t, func(done <-chan struct{}) { x.changeSettings(t, done) }, func(done <-chan struct{}) {
+		for ; ; kills++ {
+			select {
+			case <-done:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			s.SQL("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'projects' ORDER BY random() LIMIT 1")
+		}
+	})
+	t.Logf("%d connections killed, %d answers were 503", kills, x.refused.Load())
+	if n := x.refused.Load(); kills < 10 || n > int64(isolationClients*x.rounds/4) {
+		t.Errorf("%d connections killed, %d answers were 503", kills, n)
+	}
+	x.killed = false
+	x.logins(t)
+}
+
+// attack has clients ask for all that is there, and somebody disturb them.
+func (x *isolated) attack(t *testing.T, disturb ...func(done <-chan struct{})) {
 	done := make(chan struct{})
-	var touching sync.WaitGroup
-	touching.Go(func() { x.changeSettings(t, done) })
+	var disturbing sync.WaitGroup
+	for _, f := range disturb {
+		disturbing.Go(func() { f(done) })
+	}
 	var answered, aborted atomic.Int64
 	var wg sync.WaitGroup
 	for i := range isolationClients {
@@ -266,13 +348,9 @@ func TestIsolation(t *testing.T) {
 	}
 	wg.Wait()
 	close(done)
-	touching.Wait()
+	disturbing.Wait()
 	t.Logf("%d answers checked, %d requests aborted", answered.Load(), aborted.Load())
-	x.logins(t)
-	if x.data(t) != before {
-		t.Error("something was written in a project that is only read")
-	}
-	if answered.Load() < isolationClients*isolationRounds/2 || aborted.Load() == 0 {
+	if answered.Load() < int64(isolationClients*x.rounds/2) || aborted.Load() == 0 {
 		t.Errorf("only %d answers and %d aborts: the test did not do its work", answered.Load(), aborted.Load())
 	}
 }
@@ -347,7 +425,7 @@ type canaryClient struct {
 func (c *canaryClient) run() {
 	c.conn = dialFCGI(c.t, "unix", c.x.socket)
 	defer func() { c.conn.close() }()
-	for range isolationRounds {
+	for range c.x.rounds {
 		var err error
 		switch c.rng.IntN(12) {
 		case 10, 11:
@@ -376,7 +454,7 @@ func (c *canaryClient) one(id uint16) error {
 		return fmt.Errorf("%s%s: %w", q.name, q.path, err)
 	}
 	c.answered.Add(1)
-	return q.check(a)
+	return c.x.check(q, a)
 }
 
 // administer asks for the status, with the key and without: what a project's
@@ -433,7 +511,7 @@ func (c *canaryClient) several(n int) error {
 		if err != nil {
 			return err
 		}
-		if err := questions[i].check(a); err != nil {
+		if err := c.x.check(questions[i], a); err != nil {
 			return err
 		}
 		c.answered.Add(1)
@@ -455,7 +533,7 @@ func (c *canaryClient) abort() error {
 	a, err := p.answer()
 	c.aborted.Add(1)
 	if err == nil && a.status == q.status {
-		err = q.check(a) // it was quicker than the abort
+		err = c.x.check(q, a) // it was quicker than the abort
 	}
 	if err != nil && errors.Is(err, errOverloaded) {
 		return err

@@ -63,10 +63,10 @@ func filesOf(dir string) fileSet {
 
 // current returns the open environment, counted as used once more.
 func (e *entry) current(ctx context.Context, r *Registry) (*Env, error) {
-	for {
+	for settled := false; ; {
 		e.mu.Lock()
 		now := time.Now()
-		if e.env != nil && !e.renew && now.Sub(e.checked) < r.options.Recheck {
+		if e.env != nil && !e.renew && !e.env.db.Outdated() && (settled || now.Sub(e.checked) < r.options.Recheck) {
 			env := e.env
 			env.refs++
 			env.used.Store(now.UnixNano())
@@ -88,6 +88,7 @@ func (e *entry) current(ctx context.Context, r *Registry) (*Env, error) {
 		if err := f.wait(ctx); err != nil {
 			return nil, err
 		}
+		settled = true // however long it took
 	}
 }
 
@@ -182,6 +183,11 @@ func (e *entry) check(ctx context.Context, r *Registry, env *Env) error {
 	if !exists(filepath.Join(e.loc.dir, versionFile)) {
 		e.retire(r)
 		return notFound(fmt.Errorf("%w: %s has been removed", ErrNotFound, e.loc.dir))
+	}
+	if env.db.Outdated() {
+		env.log.Info("environment is opened anew: its tables are of another version now")
+		e.retire(r)
+		return e.openFirst(ctx, r)
 	}
 	files := filesOf(e.loc.dir)
 	fresh := !env.config.Stale() && env.dbFile.SameFile(stamp.Of(env.db.File()))

@@ -136,7 +136,7 @@ func (r *Registry) Close(ctx context.Context) error {
 }
 
 // Connections tells how much is used of the budget of connections to database
-// servers.
+// servers, and how each server is doing.
 func (r *Registry) Connections() db.BudgetState { return r.budget.State() }
 
 // Acquire returns the environment at l, open and up to date, and what to call

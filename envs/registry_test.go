@@ -33,6 +33,20 @@ func acquire(t *testing.T, r *envs.Registry, l envs.Location) (*envs.Env, func()
 
 func title(e *envs.Env) string { return e.Config().String("project", "name") }
 
+// TestRecheckShorterThanACheck: who has waited for a check takes its outcome,
+// however old it is by then.
+func TestRecheckShorterThanACheck(t *testing.T) {
+	parent := testenvs.Parent(t, "one")
+	r := testenvs.Registry(t, parent, envs.Options{Recheck: time.Nanosecond})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for range 50 {
+		_, release, err := r.Acquire(ctx, locate(t, r, parent, "one"))
+		must(t, err)
+		release()
+	}
+}
+
 func TestOpenedOnceForAll(t *testing.T) {
 	r, parent := testenvs.New(t, "one")
 	l := locate(t, r, parent, "one")

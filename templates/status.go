@@ -15,7 +15,7 @@ type StatusPage struct {
 	States    []StatusChoice
 	Databases []StatusChoice
 	Orders    []StatusChoice // for narrow screens, which show no headings
-	Count     string // "12 of 300 environments"
+	Count     string         // "12 of 300 environments"
 	Columns   []StatusColumn
 	Rows      []StatusRow
 	Actions   []StatusChoice

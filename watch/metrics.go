@@ -148,28 +148,31 @@ func (c *collector) databases(s sink) {
 	state := c.registry.Connections()
 	s.gauge(c.all.connectionLimit, state.Limit)
 	s.gauge(c.all.connectionWaiting, state.Waiting)
-	for _, server := range byName(state.Servers) {
+	for _, server := range byAddress(state.Servers) {
 		up := 1
-		if server.Down {
+		if !server.DeadUntil.IsZero() {
 			up = 0
 		}
-		s.gauge(c.all.serverUp, up, server.Name)
-		s.gauge(c.all.databases, server.Databases, server.Name)
-		s.gauge(c.all.connections, server.Idle, server.Name, "idle")
-		s.gauge(c.all.connections, server.Open-server.Idle, server.Name, "in_use")
+		s.gauge(c.all.serverUp, up, server.Address)
+		s.gauge(c.all.databases, server.Databases, server.Address)
+		s.gauge(c.all.connections, server.Idle, server.Address, "idle")
+		s.gauge(c.all.connections, server.InUse, server.Address, "in_use")
 	}
 }
 
-// byName makes one of servers that only their passwords tell apart; they come
+// byAddress makes one of servers that only their passwords tell apart; they come
 // sorted.
-func byName(servers []db.ServerState) (list []db.ServerState) {
+func byAddress(servers []db.ServerState) (list []db.ServerState) {
 	for _, s := range servers {
-		if n := len(list) - 1; n >= 0 && list[n].Name == s.Name {
+		if n := len(list) - 1; n >= 0 && list[n].Address == s.Address {
 			same := &list[n]
 			same.Databases += s.Databases
-			same.Open += s.Open
+			same.InUse += s.InUse
 			same.Idle += s.Idle
-			same.Down = same.Down || s.Down
+			same.Waiting += s.Waiting
+			if same.DeadUntil.IsZero() {
+				same.DeadUntil = s.DeadUntil
+			}
 			continue
 		}
 		list = append(list, s)
