@@ -252,8 +252,6 @@ func (e *entry) release(env *Env, r *Registry) {
 // shut closes an environment that is neither in use nor handed out any more.
 func (r *Registry) shut(env *Env) {
 	env.close()
-	env.log.Debug("environment closed")
-	env.ownLog.Close()
 	r.slots.give(env)
 }
 

@@ -70,7 +70,8 @@ func (e *Env) ReadOnlyBy() ReadOnlyBy { return e.readOnly }
 // the environment's own, see [Options].Logs.
 func (e *Env) Log() *slog.Logger { return e.log }
 
-// close closes the database and whatever modules keep that can be closed.
+// close closes the database, whatever modules keep that can be closed, and at last
+// the log.
 func (e *Env) close() {
 	e.slots.Range(func(_, v any) bool {
 		if c, ok := v.(*cell).value.(io.Closer); ok {
@@ -83,6 +84,8 @@ func (e *Env) close() {
 	if err := e.db.Close(); err != nil {
 		e.log.Warn("closing the database", "error", err)
 	}
+	e.log.Debug("environment closed")
+	e.ownLog.Close()
 }
 
 type contextKey struct{}

@@ -92,3 +92,46 @@ func TestLogSettings(t *testing.T) {
 		t.Errorf("the log has %q, %v", text, err)
 	}
 }
+
+// TestLogIsLetGo: an environment that is closed, or was opened only to see whether
+// it can be, has its log open no more.
+func TestLogIsLetGo(t *testing.T) {
+	// The warning about this setting opens the file.
+	dir := testenvs.Make(t, t.TempDir(), "one", map[string]map[string]string{"logging": {"log_level": "debug"}, "attachment": {"max_size": "large"}})
+	r := testenvs.Registry(t, filepath.Dir(dir), envs.Options{Logs: envlog.New(nil, "")})
+	loc, err := r.Locate(envs.Lookup{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opens := func() {
+		if err := r.Open(t.Context(), loc); err != nil {
+			t.Fatal(err)
+		}
+		_ = r.CloseEnv(loc)
+	}
+	for _, look := range []func(){opens, func() { r.Try(loc) }} {
+		look()
+		if open := openFiles(t, "trac.log"); len(open) > 0 {
+			t.Errorf("open still: %v", open)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "log", "trac.log"))
+	if err != nil || strings.Count(string(text), "WARNING: a setting does not fit") != 2 || strings.Count(string(text), "DEBUG: environment closed") != 2 {
+		t.Errorf("%v: the log has\n%s", err, text)
+	}
+}
+
+// openFiles are the files of such a name that this process has open.
+func openFiles(t *testing.T, name string) (list []string) {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range all {
+		if target, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && filepath.Base(target) == name {
+			list = append(list, target)
+		}
+	}
+	return list
+}
