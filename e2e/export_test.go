@@ -26,7 +26,7 @@ import (
 // for something else.
 func oddPages() []string {
 	return []string{
-		"index.html", "index.html/Sub", "index.txt", "Foo", "Foo/Bar", "Foo.html", "Foo/index.html/Deep", "A", "A/b", ".export/q", "...", "@version=3.html",
+		"index.html", "index.html/Sub", "index.txt", "A/index.txt", "A/index.html", "Foo", "Foo/Bar", "Foo.html", "Foo/index.html/Deep", "A", "A/b", ".export/q", "...", "@version=3.html",
 		"a b&c?d#e%f", "100%25", `q"uo'te\back$uri`, "{braces};", "[brackets](round)", "plus+sign", "~tilde", "=equals", "Größe", "звезда/ночь", "🦊",
 		strings.Repeat("x", 255), strings.Repeat("y", 256), strings.Repeat("ж", 200) + "/" + strings.Repeat("z", 300), strings.Repeat("deep/", 500) + "end",
 	}

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type answer struct {
 	file   *os.File // nil if all is in text
 	digest hash.Hash
 	size   int64
+	most   int64 // that may be written
 	err    error // of writing
 }
 
@@ -38,10 +40,13 @@ func (a *answer) from(h http.Handler, r *http.Request) (err error) {
 			if v != http.ErrAbortHandler { //nolint:errorlint // a panic's value, compared as net/http does
 				panic(v)
 			}
-			err = errAborted
+			err = cmp.Or(a.err, errAborted)
 		}
 	}()
 	h.ServeHTTP(a, r)
+	if a.err != nil {
+		return a.err
+	}
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
@@ -64,7 +69,10 @@ func (a *answer) Write(p []byte) (int, error) {
 	if a.err != nil {
 		return 0, a.err
 	}
-	a.size += int64(len(p))
+	if a.size += int64(len(p)); a.size > a.most {
+		a.err = fmt.Errorf("%w: too many bytes", ErrLimit)
+		return 0, a.err
+	}
 	if a.status != http.StatusOK || a.isPage() || a.isCSS() || a.mediaType() == "application/json" {
 		return a.text.Write(p)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,21 +39,20 @@ func (c *crawl) writeConf() error {
 	var b strings.Builder
 	fmt.Fprintf(&b, confHead, usableQueries)
 	base := "^(?<projhost_base>" + hexQuoted(c.base.Path) + ")"
+	const queried = "$projhost_base/" + queryDir + "/$projhost_query$projhost_path/"
+	usual := []string{queried + pageFile, queried + textFile, "$projhost_base$projhost_path", "$projhost_base$projhost_path/" + pageFile}
 	for _, p := range slices.Sorted(maps.Keys(c.others)) {
 		dir := "$projhost_base/" + ownDir(p)
-		tries := []string{path.Join(dir, "q/$projhost_query", pageFile), path.Join(dir, "q/$projhost_query", textFile)}
-		for _, file := range []string{otherFileOf(address{path: p}, kindFile), otherFileOf(address{path: p}, kindPage)} {
-			tries = append(tries, "$projhost_base/"+file)
+		tries := []string{dir + "/q/$projhost_query/" + pageFile, dir + "/q/$projhost_query/" + textFile}
+		// Of a path with a query, that alone may be in the way of something.
+		tries = append(tries, usual[:2]...)
+		for _, k := range []kind{kindFile, kindPage} {
+			tries = append(tries, "$projhost_base/"+otherFileOf(address{path: p}, k))
 		}
-		c.location(&b, base+hexQuoted(p)+"/?$", p, tries)
+		c.location(&b, base+"(?<projhost_path>"+hexQuoted(p)+")/?$", p, append(tries, usual[2:]...))
 	}
-	usualTries := []string{
-		"$projhost_base/" + queryDir + "/$projhost_query$projhost_path/" + pageFile,
-		"$projhost_base/" + queryDir + "/$projhost_query$projhost_path/" + textFile,
-		"$projhost_base$projhost_path", "$projhost_base$projhost_path/" + pageFile,
-	}
-	c.location(&b, base+"(?<projhost_path>"+hexQuoted(attachments)+"(?s).*)$", attachments, usualTries)
-	c.location(&b, base+"(?<projhost_path>/(?s).*)?$", "", usualTries)
+	c.location(&b, base+"(?<projhost_path>"+hexQuoted(attachments)+"(?s).*)$", attachments, usual)
+	c.location(&b, base+"(?<projhost_path>/(?s).*)?$", "", usual)
 	file := filepath.Join(c.dir, confFile)
 	if err := os.MkdirAll(filepath.Dir(file), newDirMode); err != nil {
 		return err

@@ -131,8 +131,6 @@ func (c *crawl) fetch(ctx context.Context, at address) (why string, err error) {
 	defer a.discard()
 	k := kindFile
 	switch {
-	case a.err != nil:
-		return "", a.err
 	case a.status >= 300 && a.status < 400 && a.Header().Get("Location") != "":
 		k = kindPage
 		if why, err = c.redirect(at, a); err != nil || why != "" {
@@ -170,9 +168,7 @@ func (c *crawl) fetch(ctx context.Context, at address) (why string, err error) {
 	default:
 		c.report.Redirects++
 	}
-	if c.report.Bytes += a.size; c.report.Bytes > c.options.MaxBytes {
-		return "", fmt.Errorf("%w: more than %d bytes", ErrLimit, c.options.MaxBytes)
-	}
+	c.report.Bytes += a.size
 	return "", nil
 }
 
@@ -184,8 +180,8 @@ var moved = sync.OnceValue(func() *template.Template {
 `))
 })
 
-// redirect makes a page of an answer that leads on. One that leads to the same
-// address, spelt otherwise, has the other's page in its place.
+// redirect makes a page of an answer that leads on; one that leads to itself leads
+// to nothing.
 func (c *crawl) redirect(at address, a *answer) (why string, err error) {
 	to := a.Header().Get("Location")
 	if next, w := c.follow(at, to); w == inside && next == at {
@@ -280,7 +276,7 @@ func (c *crawl) ask(ctx context.Context, at address) (*answer, error) {
 	if c.options.User != "" {
 		pairs = append(pairs, gateway.Pair{Name: "REMOTE_USER", Value: c.options.User})
 	}
-	a := &answer{dir: c.dir, header: http.Header{}}
+	a := &answer{dir: c.dir, header: http.Header{}, most: c.options.MaxBytes - c.report.Bytes}
 	vars, err := gateway.New(&gateway.Listener{Name: "export"}, pairs)
 	if err != nil {
 		a.status = http.StatusBadRequest // as from a web server

@@ -133,7 +133,7 @@ func TestNothingIsLeft(t *testing.T) {
 		"too large": {func(*project.Request) (project.Reply, error) {
 			return project.Text{Body: strings.Repeat("x", 1e6)}, nil
 		},
-			func(o *export.Options) { o.MaxBytes = 1e6 }, "more than 1000000 bytes"},
+			func(o *export.Options) { o.MaxBytes = 1e6 }, "larger than what may be exported"},
 		"nothing to see": {nil, func(o *export.Options) {
 			e := testenvs.Open(t, o.Dir)
 			testenvs.Alter(t, e, "DELETE FROM permission")
