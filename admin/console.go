@@ -26,7 +26,7 @@ type Console struct {
 	In   io.Reader // what answers are read from; nil is nobody
 	Out  io.Writer
 	Err  io.Writer // what is not output, but should be known; nil is nobody
-	JSON bool // tables are written as JSON: a list of objects
+	JSON bool      // tables are written as JSON: a list of objects
 	// Interactive says that a person is there: questions may be asked.
 	Interactive bool
 	// Locale is how dates may be typed, besides ISO 8601.

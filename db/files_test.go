@@ -287,6 +287,23 @@ func TestUnprivileged(t *testing.T) {
 	if out := serve(); !strings.HasPrefix(out, "45 <nil>\n") {
 		t.Error("beside a writer:", out)
 	}
+	// A WAL without its index, as from a copy of only two of the three files.
+	for _, side := range []string{"", "-wal"} {
+		text, err := os.ReadFile(filepath.Join(dir, "db/trac.db"+side)) // w has it open, and writes no more
+		must(t, err)
+		must(t, os.MkdirAll(filepath.Join(dir, "copy"), 0o755))
+		must(t, os.WriteFile(filepath.Join(dir, "copy/trac.db"+side), text, 0o644))
+	}
+	must(t, w.Close())
+	for _, name := range []string{"db", "copy"} {
+		must(t, os.Rename(filepath.Join(dir, name), filepath.Join(dir, name+".was")))
+	}
+	must(t, os.Rename(filepath.Join(dir, "copy.was"), filepath.Join(dir, "db")))
+	if out := serve(); !strings.Contains(out, string(db.ErrRecovery)) {
+		t.Error("a WAL without its index:", out)
+	}
+	must(t, os.RemoveAll(filepath.Join(dir, "db")))
+	must(t, os.Rename(filepath.Join(dir, "db.was"), filepath.Join(dir, "db")))
 	unreadable := os.FileMode(0o600)
 	if !root {
 		unreadable = 0

@@ -117,8 +117,9 @@ func (d *lite) dropUnfit() {
 //   - with a WAL, to be the last to close the file means to tidy the WAL up, so
 //     it is opened for writing where that is allowed, with PRAGMA query_only;
 //   - where that is not allowed, or not possible, the WAL file that is there is
-//     read. If there is none, nobody writes at this moment, and making one would
-//     alter things: the file is read as one that cannot change, and watched.
+//     read, by way of its index (-shm), which SQLite keeps up to date. If there is
+//     none, nobody writes at this moment, and making one would alter things: the
+//     file is read as one that cannot change, and watched.
 func (d *lite) openReader() (*conn, error) {
 	path := d.target.path
 	if path == memory {
@@ -147,6 +148,9 @@ func (d *lite) openReader() (*conn, error) {
 	}
 	if err == nil && d.lockless() {
 		err = &problem{is: ErrBusy, err: errors.New("another program began to write to it")}
+	}
+	if _, statErr := os.Stat(path + "-shm"); err == nil && statErr != nil && errors.Is(c.touch(), ErrCannotOpen) {
+		err = &problem{is: ErrRecovery, err: errors.New("its WAL has lost its index, the -shm file, and none can be made")}
 	}
 	if err != nil {
 		_ = c.close()

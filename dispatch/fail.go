@@ -83,7 +83,7 @@ func (h *Host) errorPage(w http.ResponseWriter, r *http.Request, t *trace, p tem
 	switch {
 	case h.projectPage(&buf, t, p):
 		header.Set("Content-Type", "text/html; charset=utf-8")
-		header.Set("Content-Security-Policy", project.FailurePolicy())
+		header.Set("Content-Security-Policy", project.PagePolicy())
 		t.request.WriteCookies(header) // the page may hold a form, and its token
 	case wantsHTML(r) && hostPage(&buf, p) == nil:
 		header.Set("Content-Type", "text/html; charset=utf-8")

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"projhost/db"
+	"projhost/db/schema"
 	"projhost/dispatch"
 	"projhost/door"
 	"projhost/envs"
@@ -25,6 +27,7 @@ import (
 	"projhost/project"
 	"projhost/project/account"
 	"projhost/project/chrome"
+	"projhost/project/download"
 	"projhost/project/wiki"
 	"projhost/status"
 	"projhost/testenvs"
@@ -58,9 +61,16 @@ func newIsolated(t *testing.T) *isolated {
 	for _, half := range [][]string{x.names[:isolationEnvs/2], x.names[isolationEnvs/2:]} {
 		wg.Go(func() {
 			for _, name := range half {
+				readOnly := "disabled"
+				if x.resting(name) {
+					readOnly = "enabled"
+				}
 				dir := testenvs.Make(t, x.parent, name, map[string]map[string]string{
-					"http-headers": {"x-canary": testenvs.Canary(name)},
+					"http-headers": {"x-canary": testenvs.Canary(name)}, "trac": {"readonly": readOnly},
 				})
+				if x.resting(name) {
+					attachOwn(t, dir, name)
+				}
 				if err := os.WriteFile(filepath.Join(dir, "htdocs", "own.txt"), []byte(testenvs.Canary(name)), 0o644); err != nil {
 					t.Error(err)
 				}
@@ -72,11 +82,52 @@ func newIsolated(t *testing.T) *isolated {
 	meter, log := watch.NewMeter(watch.Options{}), slog.New(slog.DiscardHandler)
 	pages := status.Pages{Source: &status.Source{Registry: r, Meter: meter}, Log: log}
 	x.handler = dispatch.New(dispatch.Options{
-		Registry: r, Site: project.NewSite(account.Module{}, chrome.Module{}, wiki.Module{}),
+		Registry: r, Site: project.NewSite(account.Module{}, chrome.Module{}, download.Module{}, wiki.Module{}),
 		Door: door.New(door.Options{Key: isolationKey, Pages: pages.Handlers(), Log: log}), Meter: meter,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	return x
+}
+
+// resting tells which environments are only read: one of ten, none of which is
+// among those that logins signs in to.
+func (x *isolated) resting(name string) bool {
+	return strings.HasSuffix(name, "9-é") && name > "env-02"
+}
+
+// attachOwn attaches a file with the canary to an environment.
+func attachOwn(t *testing.T, dir, name string) {
+	t.Helper()
+	file := filepath.Join(dir, "files", "attachments", filepath.FromSlash(schema.AttachmentPath("wiki", "WikiStart", "own.txt")))
+	err := os.MkdirAll(filepath.Dir(file), 0o755)
+	if err == nil {
+		err = os.WriteFile(file, []byte(testenvs.Canary(name)), 0o644)
+	}
+	d := testenvs.Database(t, dir)
+	if err == nil {
+		err = d.Write(context.Background(), func(tx *db.Tx) error {
+			_, err := tx.Exec("INSERT INTO attachment (type, id, filename, size, time, description, author) VALUES ('wiki', 'WikiStart', 'own.txt', 1, 1, '', '')")
+			return err
+		})
+	}
+	if err = errors.Join(err, d.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// data is what is in the directories of the environments that are only read, but
+// their settings, which change.
+func (x *isolated) data(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, name := range x.names {
+		for _, sub := range []string{"db", "files", "htdocs", "log"} {
+			if x.resting(name) {
+				b.WriteString(treeOf(t, filepath.Join(x.parent, name, sub)))
+			}
+		}
+	}
+	return b.String()
 }
 
 // serve has FastCGI spoken on a socket.
@@ -105,30 +156,52 @@ type question struct {
 	name, path string
 	status     int
 	user       string // whom the web server names
+	post       bool
+	resting    bool // nothing may be changed, nor any cookie set
 }
 
 func (x *isolated) ask(rng *rand.Rand) question {
 	name := x.names[rng.IntN(len(x.names))]
+	q := question{name: name, path: "/wiki", status: 200, resting: x.resting(name)}
+	if q.resting {
+		return q.atRest(rng)
+	}
 	switch rng.IntN(10) {
 	case 0:
-		return question{name, "/wiki/SecondPage", 200, ""}
+		q.path = "/wiki/SecondPage"
 	case 1:
-		return question{name, "/wiki/Größe/Übersicht", 200, ""}
+		q.path = "/wiki/Größe/Übersicht"
 	case 2:
-		return question{name, "/wiki/NoSuchPage", 404, ""}
+		q.path, q.status = "/wiki/NoSuchPage", 404
 	case 3:
-		return question{name, "/chrome/site/own.txt", 200, ""}
+		q.path = "/chrome/site/own.txt"
 	case 4:
-		return question{name, "/no/such/handler", 404, ""}
+		q.path, q.status = "/no/such/handler", 404
 	case 5:
-		return question{name, "/wiki/WikiStart?format=txt", 200, ""}
+		q.path = "/wiki/WikiStart?format=txt"
 	case 6:
-		return question{name, "/login", 403, ""}
+		q.path, q.status = "/login", 403
 	case 7:
-		return question{name, "/logout", 200, testenvs.Canary(name)}
-	default:
-		return question{name, "/wiki", 200, ""}
+		q.path, q.user = "/logout", testenvs.Canary(name)
 	}
+	return q
+}
+
+// atRest asks an environment that is only read.
+func (q question) atRest(rng *rand.Rand) question {
+	switch rng.IntN(6) {
+	case 0:
+		q.path, q.user = "/wiki/SecondPage", testenvs.Canary(q.name)
+	case 1:
+		q.path, q.status, q.user = "/login", 403, testenvs.Canary(q.name)
+	case 2:
+		q.path, q.status, q.post, q.user = "/logout", 403, true, testenvs.Canary(q.name)
+	case 3:
+		q.path = "/raw-attachment/wiki/WikiStart/own.txt"
+	case 4:
+		q.path = "/wiki/WikiStart?format=txt"
+	}
+	return q
 }
 
 // params send half of the questions by the environment itself, half by its parent.
@@ -145,6 +218,9 @@ func (x *isolated) params(q question, rng *rand.Rand) map[string]string {
 	if q.user != "" {
 		p["REMOTE_USER"] = q.user
 	}
+	if q.post {
+		p["REQUEST_METHOD"] = "POST"
+	}
 	return p
 }
 
@@ -152,6 +228,9 @@ func (x *isolated) params(q question, rng *rand.Rand) map[string]string {
 func (q question) check(a answer) error {
 	if a.status != q.status {
 		return fmt.Errorf("%s%s: status %d, want %d", q.name, q.path, a.status, q.status)
+	}
+	if q.resting && a.header.Get("Set-Cookie") != "" {
+		return fmt.Errorf("%s%s: a project that is only read sets a cookie", q.name, q.path)
 	}
 	own := testenvs.Canary(q.name)
 	if !strings.Contains(a.body, own) {
@@ -172,6 +251,7 @@ func (q question) check(a answer) error {
 // each answer must be of its own project and of no other.
 func TestIsolation(t *testing.T) {
 	x := newIsolated(t)
+	before := x.data(t)
 	x.serve(t)
 	done := make(chan struct{})
 	var touching sync.WaitGroup
@@ -189,6 +269,9 @@ func TestIsolation(t *testing.T) {
 	touching.Wait()
 	t.Logf("%d answers checked, %d requests aborted", answered.Load(), aborted.Load())
 	x.logins(t)
+	if x.data(t) != before {
+		t.Error("something was written in a project that is only read")
+	}
 	if answered.Load() < isolationClients*isolationRounds/2 || aborted.Load() == 0 {
 		t.Errorf("only %d answers and %d aborts: the test did not do its work", answered.Load(), aborted.Load())
 	}

@@ -5,8 +5,8 @@ import (
 	"projhost/envs/tracini"
 )
 
-// ReadOnlyBy is why an environment is only read: nobody signs in, nothing can be
-// changed in it, and its database is opened for reading alone.
+// ReadOnlyBy is why an environment is only read: nobody signs in here, nothing can
+// be changed in it, and its database is opened for reading alone.
 type ReadOnlyBy string
 
 const (
@@ -16,8 +16,8 @@ const (
 	ReadOnlyBySchema  ReadOnlyBy = "schema"  // the tables are of an older Trac
 )
 
-// Declared is true if somebody has said so: then nothing changes while it lasts.
-// Tables of an older Trac may still be in that one's use.
+// Declared is true if somebody has said so: then nothing changes while it lasts,
+// and former logins are over. Tables of an older Trac may still be in that one's use.
 func (by ReadOnlyBy) Declared() bool { return by == ReadOnlyByHost || by == ReadOnlyBySetting }
 
 // declared is why an environment is only read, whatever its tables. For an

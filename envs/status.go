@@ -145,11 +145,13 @@ func (r *Registry) Find(ctx context.Context, dir string) (Location, error) {
 	return Location{}, notFound(fmt.Errorf("%w: %s", ErrNotFound, dir))
 }
 
-// Open opens an environment, if it is not open.
+// Open opens an environment, if it is not open. It does not wait for a turn
+// among the requests for it.
 func (r *Registry) Open(ctx context.Context, l Location) error {
-	_, release, err := r.Acquire(ctx, l)
+	e := r.entry(l)
+	env, err := e.current(ctx, r)
 	if err == nil {
-		release()
+		e.release(env, r)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"projhost/db"
 	"projhost/envs"
@@ -156,6 +157,21 @@ func TestReload(t *testing.T) {
 	}
 	if s := statusOf(t, r, "one"); s.State != envs.Open || !strings.Contains(s.Stale, "version 99") {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestReloadCrowded reloads an environment that takes no request any more.
+func TestReloadCrowded(t *testing.T) {
+	parent := testenvs.Parent(t, "one")
+	r := testenvs.Registry(t, parent, envs.Options{MaxConcurrent: 1, QueueWait: time.Minute})
+	l := locate(t, r, parent, "one")
+	before, release := acquire(t, r, l)
+	must(t, r.Reload(t.Context(), l))
+	release()
+	after, release := acquire(t, r, l)
+	defer release()
+	if before == after {
+		t.Error("nothing was opened anew")
 	}
 }
 

@@ -41,6 +41,15 @@ type Starter interface {
 	Start(r *Request) (Reply, error)
 }
 
+// Lister is a module that can name all it has, whether anything links there or
+// not: for a copy of a whole project.
+type Lister interface {
+	// Addresses returns the addresses of what r's user may see, below the project
+	// and encoded: "/wiki/A%20B?format=txt". With history, those of former
+	// versions are among them.
+	Addresses(r *Request, history bool) ([]string, error)
+}
+
 // Site is the modules of the host and what they offer, asked once. It is the
 // same for all projects and is never written again.
 type Site struct {
@@ -71,6 +80,21 @@ func NewSite(mods ...Module) *Site {
 
 // Modules are the modules in the order they were given.
 func (s *Site) Modules() []Module { return slices.Clone(s.modules) }
+
+// Addresses is what every [Lister] of the modules names, and the first page.
+func (s *Site) Addresses(r *Request, history bool) ([]string, error) {
+	list := []string{"/"}
+	for _, m := range s.modules {
+		if l, ok := m.(Lister); ok {
+			more, err := l.Addresses(r, history)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, more...)
+		}
+	}
+	return list, nil
+}
 
 // Starter returns the module that answers a project's first page, if it is
 // there: [trac] default_handler names it.

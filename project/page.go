@@ -126,8 +126,8 @@ func RenderFailure(ctx context.Context, buf *bytes.Buffer, r *Request, p templat
 	return templates.Error(chrome, p).Render(ctx, buf)
 }
 
-// FailurePolicy is the Content-Security-Policy of such a page.
-func FailurePolicy() string { return pagePolicy }
+// PagePolicy is the Content-Security-Policy of a project's pages.
+func PagePolicy() string { return pagePolicy }
 
 // brand is what trac.ini says of a project's looks, read once.
 type brand struct {

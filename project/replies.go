@@ -181,6 +181,7 @@ type File struct {
 	Content io.ReadSeekCloser
 	ModTime time.Time
 	Size    int64
+	Save    bool // it is offered for saving, and no page of the site even if it says so
 }
 
 var _ Reply = File{}
@@ -197,6 +198,10 @@ func (f File) Write(w http.ResponseWriter, r *Request) error {
 	}
 	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", r.cacheControl("no-cache"))
+	if f.Save {
+		h.Set("Content-Disposition", Attachment(f.Name))
+		h.Set("Content-Security-Policy", "sandbox")
+	}
 	if name, value := r.sendfile(f.Path); name != "" {
 		h.Set(name, value)
 		w.WriteHeader(http.StatusOK)

@@ -53,11 +53,12 @@ func Named(name string) User {
 	return User{name}
 }
 
-// Identify tells who sent r to the environment. Nobody is signed in to one that is
-// only read: there, cookies say nothing, and whom the web server lets in, it names
-// with every request. Errors are the database's.
+// Identify tells who sent r to the environment. In one that was declared read-only,
+// cookies say nothing: whom the web server lets in, it names with every request.
+// Where it is for the tables of an older Trac, the logins of that one go on to
+// count. Errors are the database's.
 func Identify(ctx context.Context, e *envs.Env, r *http.Request) (User, error) {
-	if e.ReadOnly() || gateway.FromContext(ctx).RemoteUser() != "" {
+	if e.ReadOnlyBy().Declared() || gateway.FromContext(ctx).RemoteUser() != "" {
 		return FromServer(ctx, e), nil
 	}
 	value := Cookie(r)

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,6 +68,8 @@ with a table of what became of each. The exit code is 1 if one failed. COMMAND i
 
   check                 as projhost check
   backup DIR            as projhost backup, into DIR/NAME.tar.gz, which takes the place of an older one
+  export DIR [URL]      as projhost export, into DIR/NAME, with URL/NAME as the address of each;
+                        the place of a former export is taken
   admin COMMAND...      a command of trac-admin: admin upgrade, admin config set trac base_url ""
 
 With --resume FILE, the names of those that are done are added to FILE, and those in it
@@ -133,6 +137,21 @@ func (f *allFlags) task(args []string) (allTask, error) {
 			}
 			return err
 		}, nil
+	case name == "export" && (len(rest) == 1 || len(rest) == 2):
+		return func(ctx context.Context, dir string, out io.Writer) error {
+			x := exportFlags{replace: true}
+			if len(rest) == 2 {
+				x.baseURL = strings.TrimRight(rest[1], "/") + "/" + url.PathEscape(filepath.Base(dir))
+			}
+			if err := os.MkdirAll(rest[0], 0o755); err != nil {
+				return err
+			}
+			r, err := x.run(ctx, dir, filepath.Join(rest[0], filepath.Base(dir)), slog.New(slog.DiscardHandler), nil)
+			if err == nil {
+				_, err = fmt.Fprint(out, exported(r))
+			}
+			return err
+		}, nil
 	case name == "admin" && len(rest) > 0:
 		return func(ctx context.Context, dir string, out io.Writer) error {
 			c := &admin.Console{Dir: dir, Out: out, Locale: processLocale()}
@@ -140,7 +159,7 @@ func (f *allFlags) task(args []string) (allTask, error) {
 			return admin.Run(ctx, c, adminCommands(), rest)
 		}, nil
 	}
-	return nil, fmt.Errorf("all %s: want check, backup DIR, or admin COMMAND", strings.Join(args, " "))
+	return nil, fmt.Errorf("all %s: want check, backup DIR, export DIR [URL], or admin COMMAND", strings.Join(args, " "))
 }
 
 // environments are the directories in the parent that are environments, sorted.
@@ -193,7 +212,7 @@ func (f *allFlags) run(ctx context.Context, dirs []string, task allTask, stderr 
 		defer func() { _ = journal.Close() }() // each line was written whole
 	}
 	list := make([]outcome, len(dirs))
-	progress, bar := progressOn(stderr, len(dirs))
+	bar := progressOn(stderr, len(dirs))
 	places := make(chan struct{}, max(1, f.jobs))
 	var wg sync.WaitGroup
 	var noting sync.Mutex
@@ -202,12 +221,12 @@ func (f *allFlags) run(ctx context.Context, dirs []string, task allTask, stderr 
 		o.Env, o.Path, o.State = filepath.Base(dir), dir, allLeft
 		if done[dir] {
 			o.State = allDone
-			bar()
+			bar.add(1)
 			continue
 		}
 		if f.dry {
 			o.State = "would be done"
-			bar()
+			bar.add(1)
 			continue
 		}
 		select {
@@ -216,7 +235,7 @@ func (f *allFlags) run(ctx context.Context, dirs []string, task allTask, stderr 
 			continue
 		}
 		wg.Go(func() {
-			defer func() { <-places; bar() }()
+			defer func() { <-places; bar.add(1) }()
 			o.do(ctx, task)
 			if o.State == allOK && journal != nil {
 				noting.Lock()
@@ -228,7 +247,7 @@ func (f *allFlags) run(ctx context.Context, dirs []string, task allTask, stderr 
 		})
 	}
 	wg.Wait()
-	progress()
+	bar.end()
 	return list, nil
 }
 
@@ -262,20 +281,44 @@ func (f *allFlags) journal() (*os.File, map[string]bool, error) {
 	return file, done, nil
 }
 
-// progressOn shows how far it is, if somebody looks at a terminal; one is called
-// for each environment, end after the last.
-func progressOn(w io.Writer, n int) (end, one func()) {
+// progress shows how far it is; nil shows nothing.
+type progress struct {
+	all *mpb.Progress
+	bar *mpb.Bar
+}
+
+// progressOn shows how far it is with n things, if somebody looks at a terminal.
+func progressOn(w io.Writer, n int) *progress {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return func() {}, func() {}
+		return nil
 	}
 	p := mpb.New(mpb.WithOutput(w), mpb.WithAutoRefresh())
-	bar := p.AddBar(int64(n), mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.CountersNoUnit("%d of %d ")), mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO)))
-	return func() {
-		bar.Abort(true) // if the run was broken off
-		p.Wait()
-	}, bar.Increment
+	return &progress{p, p.AddBar(int64(n), mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.CountersNoUnit("%d of %d ")), mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO)))}
+}
+
+// add says that so many more are done.
+func (p *progress) add(n int) {
+	if p != nil {
+		p.bar.IncrBy(n)
+	}
+}
+
+// set says how many are done, of how many that are known now.
+func (p *progress) set(done, known int) {
+	if p != nil {
+		p.bar.SetTotal(int64(known), false)
+		p.bar.SetCurrent(int64(done))
+	}
+}
+
+// end is for after the last.
+func (p *progress) end() {
+	if p != nil {
+		p.bar.Abort(true) // if the run was broken off
+		p.all.Wait()
+	}
 }
 
 // show writes the table, those that failed last, where they are seen.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -104,14 +105,9 @@ func checkOne(ctx context.Context, dir string) (c checked) {
 	}
 	r := envs.NewRegistry(envs.Options{AllowRoots: []string{abs}})
 	defer func() { _ = r.Close(ctx) }()
-	loc, err := r.Locate(envs.Lookup{Dir: abs})
+	e, release, err := acquire(ctx, r, abs)
 	if err != nil {
-		c.add(problem, "directory", "%v", fault.As(err).Err)
-		return c
-	}
-	e, release, err := r.Acquire(ctx, loc)
-	if err != nil {
-		c.add(problem, "environment", "%s", strings.TrimPrefix(fault.As(err).Err.Error(), envs.ErrBroken.Error()+": "))
+		c.add(problem, "environment", "%v", err)
 		return c
 	}
 	defer release()
@@ -122,6 +118,19 @@ func checkOne(ctx context.Context, dir string) (c checked) {
 	c.plugins(e)
 	c.templates(e)
 	return c
+}
+
+// acquire opens the environment in dir; the error is for the operator.
+func acquire(ctx context.Context, r *envs.Registry, dir string) (*envs.Env, func(), error) {
+	loc, err := r.Locate(envs.Lookup{Dir: dir})
+	if err != nil {
+		return nil, nil, fault.As(err).Err
+	}
+	e, release, err := r.Acquire(ctx, loc)
+	if err != nil {
+		return nil, nil, errors.New(strings.TrimPrefix(fault.As(err).Err.Error(), envs.ErrBroken.Error()+": "))
+	}
+	return e, release, nil
 }
 
 func (c *checked) database(e *envs.Env) {

@@ -15,6 +15,7 @@ import (
 	"projhost/project"
 	"projhost/project/account"
 	"projhost/project/chrome"
+	"projhost/project/download"
 	"projhost/project/wiki"
 )
 
@@ -30,6 +31,7 @@ func modules() []project.Module {
 	return []project.Module{
 		account.Module{},
 		chrome.Module{},
+		download.Module{},
 		wiki.Module{},
 	}
 }
@@ -107,7 +109,7 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		serveCommand(), cgiCommand(), listCommand(), checkCommand(), demoCommand(), tracdCommand(), deployCommand(), adminCommand(),
-		allCommand(), backupCommand(), restoreCommand(), verifyCommand(),
+		allCommand(), backupCommand(), restoreCommand(), verifyCommand(), exportCommand(),
 		doctorCommand(), pingCommand(), configCheckCommand(), versionCommand(),
 	)
 	return root

@@ -51,7 +51,8 @@ func floors() map[string]floor {
 		"access/session":      {"what is remembered of a visitor", []string{"envs", "db", "internal/fault"}},
 		"project":             {"the contract between host and module", []string{"access/auth", "access/perm", "envs", "envs/tracini", "templates", "markup", "internal/href", "internal/locale", "internal/fault", "internal/stage"}},
 		"project/account":     {"module: signing in and out", []string{"project", "access/auth", "db", "envs", "templates", "templates/account"}},
-		"project/chrome":      {"module: static files", []string{"project", "templates", "markup", "internal/fault"}},
+		"project/chrome":      {"module: static files", []string{"project", "templates", "markup", "internal/fault", "internal/href"}},
+		"project/download":    {"module: attached files as they are", []string{"project", "project/attachment", "access/perm", "internal/fault", "internal/href"}},
 		"project/attachment":  {"files attached to pages, tickets and milestones", []string{"access/perm", "envs", "db", "db/schema", "internal/fault"}},
 		"project/ticket":      {"tickets, and what they can be assigned to", []string{"project/attachment", "access/perm", "envs", "db", "internal/fault"}},
 		"project/wiki":        {"module: wiki", []string{"project", "project/attachment", "access/perm", "envs", "db", "templates", "templates/wiki", "markup", "internal/href", "internal/fault"}},
@@ -62,10 +63,11 @@ func floors() map[string]floor {
 		"status":              {"how environments are doing, for administrators", []string{"envs", "front/gateway", "internal/fault", "templates", "watch"}},
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
+		"export":              {"a project as static files", []string{"project", "front/gateway"}},
 		"testenvs":            {"environments for tests", []string{"db/pgtest", "db", "envs", "envs/tracini", "project", "dispatch", "front/gateway"}},
 		"backup":              {"copy environments, bring them back, verify", []string{"db", "db/schema", "envs", "envs/tracini", "internal/fault"}},
 		"admin":               {"trac-admin's commands on one environment", []string{"backup", "access/...", "envs/...", "db/...", "project/...", "internal/..."}},
-		"cmd/projhost":        {"parse, wire, run", []string{"admin", "backup", "front/...", "deploy/...", "doctor", "door", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life", "status", "watch"}},
+		"cmd/projhost":        {"parse, wire, run", []string{"admin", "backup", "export", "front/...", "deploy/...", "doctor", "door", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life", "status", "watch"}},
 		"life":                {"the process: signals, service manager, log and pid files, hand-over", []string{"front"}},
 	}
 }

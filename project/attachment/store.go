@@ -39,6 +39,21 @@ func List(ctx context.Context, e *envs.Env, parent perm.Resource) (list []Attach
 	return list, nil
 }
 
+// All returns the attachments of all parents, sorted by those.
+func All(ctx context.Context, e *envs.Env) (list []Attachment, err error) {
+	err = e.DB().Read(ctx, func(tx *db.Tx) error {
+		list = nil
+		return tx.Each(func(row db.Row) error {
+			list = append(list, scan(row))
+			return nil
+		}, "SELECT type, id, filename, size, time, author, description FROM attachment ORDER BY type, id, time, filename")
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading attachments: %w", err)
+	}
+	return list, nil
+}
+
 func listAll(tx *db.Tx, parent perm.Resource) (list []Attachment, err error) {
 	err = tx.Each(func(row db.Row) error {
 		list = append(list, scan(row))

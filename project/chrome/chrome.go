@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"projhost/internal/fault"
+	"projhost/internal/href"
 	"projhost/markup"
 	"projhost/project"
 	"projhost/templates"
@@ -25,6 +26,7 @@ type Module struct{}
 var (
 	_ project.Module = Module{}
 	_ project.Linker = Module{}
+	_ project.Lister = Module{}
 )
 
 // Name implements [project.Module].
@@ -45,6 +47,47 @@ func (Module) Links(r *project.Request) (func(markup.Context, markup.Link) marku
 	return func(_ markup.Context, l markup.Link) markup.Target {
 		return markup.Target{Href: r.Href.Path("chrome", "site", l.Target) + l.Query + l.Fragment}
 	}, nil
+}
+
+// Addresses implements [project.Lister].
+func (Module) Addresses(r *project.Request, _ bool) (list []string, err error) {
+	for f := range templates.Assets() {
+		list = append(list, templates.AssetHref("/chrome/common", f.Name))
+	}
+	for _, from := range [][2]string{{"/chrome/site", r.Env.Path("htdocs")}, {"/chrome/shared", r.Env.Config().Path("inherit", "htdocs_dir")}} {
+		names, err := filesBelow(from[1])
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			list = append(list, href.Base("").Path(from[0], name))
+		}
+	}
+	return list, nil
+}
+
+// filesBelow lists the files inside dir that fileBelow may open; none are in "".
+func filesBelow(dir string) (names []string, err error) {
+	root, err := os.OpenRoot(dir)
+	if dir == "" || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name != "." && hidden(name) && d.IsDir():
+			return fs.SkipDir
+		case !d.IsDir() && !hidden(name):
+			names = append(names, name)
+		}
+		return nil
+	})
+	return names, err
 }
 
 // common answers with a file of the program itself.

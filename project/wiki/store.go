@@ -56,6 +56,30 @@ func (v *version) scan(row db.Row) error {
 	return nil
 }
 
+// eachVersion calls f for every version of every page, sorted; latest tells that
+// it is the page's newest.
+func eachVersion(ctx context.Context, e *envs.Env, f func(name string, version int, latest bool)) error {
+	name, number := "", 0
+	err := e.DB().Read(ctx, func(tx *db.Tx) error {
+		err := tx.Each(func(row db.Row) error {
+			next := row.Text(0)
+			if number > 0 {
+				f(name, number, next != name)
+			}
+			name, number = next, int(row.Int(1))
+			return nil
+		}, "SELECT name, version FROM wiki ORDER BY name, version")
+		if err == nil && number > 0 {
+			f(name, number, true)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reading the versions of wiki pages: %w", err)
+	}
+	return nil
+}
+
 // pagesKey names the set of pages among the values that Trac keeps in memory;
 // whoever adds or removes a page raises its generation.
 const pagesKey = "trac.wiki.api.WikiSystem.pages"

@@ -3,10 +3,12 @@ package wiki
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"projhost/access/perm"
 	"projhost/internal/fault"
+	"projhost/internal/href"
 	"projhost/project"
 )
 
@@ -35,6 +37,7 @@ var (
 	_ project.Navigator = Module{}
 	_ project.Starter   = Module{}
 	_ project.Linker    = Module{}
+	_ project.Lister    = Module{}
 )
 
 // Name implements [project.Module].
@@ -66,6 +69,30 @@ func (Module) Metanav(r *project.Request) ([]project.NavItem, error) {
 		}
 	}
 	return nav(r, project.NavItem{Name: "help", Label: "Help/Guide", Path: "/wiki/" + guidePage, AccessKey: "6"})
+}
+
+// Addresses implements [project.Lister]: each page, and its text. Pages whose name
+// no address can have are left out.
+func (Module) Addresses(r *project.Request, history bool) (list []string, err error) {
+	ok, err := r.Perm.Has(r.Context(), actionView, perm.Resource{Realm: realm})
+	if err != nil || !ok {
+		return nil, err
+	}
+	list = append(list, "/wiki")
+	err = eachVersion(r.Context(), r.Env, func(name string, version int, latest bool) {
+		if clean, moved, err := pageName(name); err != nil || moved || clean == "" {
+			return
+		}
+		self, text := href.Base("").Path("wiki", name), href.Arg{Name: "format", Value: "txt"}
+		if history {
+			number := href.Arg{Name: "version", Value: strconv.Itoa(version)}
+			list = append(list, href.Query(self, number), href.Query(self, text, number))
+		}
+		if latest {
+			list = append(list, self, href.Query(self, text))
+		}
+	})
+	return list, err
 }
 
 func nav(r *project.Request, item project.NavItem) ([]project.NavItem, error) {
