@@ -167,6 +167,21 @@ func TestUSR1(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("other log files", func(t *testing.T) {
+		l, reopened := new(log), make(chan struct{}, 2)
+		r := run(t, life.Options{Log: l.logger(), Reopen: func() { reopened <- struct{}{} }})
+		for _, s := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGHUP} {
+			kill(t, s)
+			select {
+			case <-reopened:
+			case <-time.After(10 * time.Second):
+				t.Errorf("%v opens no log file anew", s)
+			}
+		}
+		if err := r.end(t); err != nil || l.has("no log file to reopen") {
+			t.Error(err, "or it says that there is none")
+		}
+	})
 	t.Run("spawned", func(t *testing.T) {
 		r := run(t, life.Options{Log: new(log).logger(), Spawned: true})
 		kill(t, syscall.SIGUSR1)

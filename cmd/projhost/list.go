@@ -174,11 +174,11 @@ func writeTable(w io.Writer, list []*status.Row) error {
 		}
 		_, _ = fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s", e.Name, e.State, dash(e.Database), version, e.Title, e.Path, size)
 		if u := e.Use; u != nil {
-			last := "-"
+			mean, p95, last := "-", "-", "-"
 			if u.Last != nil {
-				last = u.Last.Local().Format(time.DateTime)
+				mean, p95, last = status.Took(u.Mean), status.Took(u.P95), u.Last.Local().Format(time.DateTime)
 			}
-			_, _ = fmt.Fprintf(tw, "\t%d\t%d\t%s\t%s\t%s", u.Requests, u.Errors, status.Took(u.Mean), status.Took(u.P95), last)
+			_, _ = fmt.Fprintf(tw, "\t%d\t%d\t%s\t%s\t%s", u.Requests, u.Errors, mean, p95, last)
 		}
 		_, _ = fmt.Fprintln(tw)
 	}
