@@ -249,16 +249,16 @@ func killedDrill(t *testing.T, s *pgtest.Server) {
 	must(t, d.Close())
 	file := filepath.Join(work, "file")
 	create(t, dir, file)
-	const kills = 6
+	const kills = 4
 	_, stop := child(t, "restore", filepath.Join(work, "whole"), file, s.DSN("whole"))
 	begun := time.Now()
 	stop()
 	span := time.Since(begun) // how long it takes when nobody kills it
 	left, whole := 0, 0
-	kill := func(task ...string) {
+	kill := func(i int, task ...string) { // in the i-th part of the time
 		t.Helper()
 		cmd, stop := child(t, task...)
-		time.Sleep(rand.N(span * 5 / 4))
+		time.Sleep((time.Duration(i)*span + rand.N(span)) * 5 / 4 / kills)
 		_ = cmd.Process.Kill()
 		stop()
 		if found, _ := filepath.Glob(filepath.Join(work, ".*")); len(found) > 0 {
@@ -270,14 +270,14 @@ func killedDrill(t *testing.T, s *pgtest.Server) {
 		return s.SQL("projects", "SELECT count(*) FROM pg_tables WHERE schemaname = '"+schema+"'")
 	}
 	for i := range kills {
-		kill("backup", dir, filepath.Join(work, "again"))
+		kill(i, "backup", dir, filepath.Join(work, "again"))
 		if _, err := os.Stat(filepath.Join(work, "again")); err == nil {
 			whole++
 			verified(t, filepath.Join(work, "again"))
 			must(t, os.Remove(filepath.Join(work, "again")))
 		}
 		name, to := fmt.Sprint("restored", i), filepath.Join(work, "restored")
-		kill("restore", to, file, s.DSN(name))
+		kill(i, "restore", to, file, s.DSN(name))
 		pgtest.Eventually(t, "the server lets go", func() bool {
 			return s.SQL("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%restored%'") == "0"
 		})
@@ -323,7 +323,7 @@ func killedDrill(t *testing.T, s *pgtest.Server) {
 		lite := filepath.Join(work, name)
 		_, err := backup.Hotcopy(t.Context(), dir, lite, backup.Options{})
 		must(t, err)
-		kill("convert", lite, "", s.DSN(name))
+		kill(i, "convert", lite, "", s.DSN(name))
 		pgtest.Eventually(t, "the server lets go", func() bool {
 			return s.SQL("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%place%'") == "0"
 		})
