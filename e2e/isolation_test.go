@@ -427,9 +427,7 @@ func (c *canaryClient) run() {
 	defer func() { c.conn.close() }()
 	for range c.x.rounds {
 		var err error
-		switch c.rng.IntN(12) {
-		case 10, 11:
-			err = c.administer()
+		switch c.rng.IntN(10) {
 		case 0, 1, 2:
 			err = c.several(2 + c.rng.IntN(6))
 		case 3:
@@ -438,6 +436,9 @@ func (c *canaryClient) run() {
 			c.hangUp()
 		default:
 			err = c.one(1)
+		}
+		if err == nil && c.rng.IntN(20) == 0 {
+			err = c.administer()
 		}
 		if err != nil {
 			c.t.Error(err)
