@@ -224,14 +224,15 @@ func (e *entry) confirm(env *Env, fresh bool) {
 	}
 }
 
-// replace puts next in the place of env, which closes when its last request ends.
+// replace puts next in the place of env, which closes when its last request ends;
+// if it was to make room meanwhile, it is closed already.
 func (e *entry) replace(r *Registry, env, next *Env) {
 	now := time.Now()
 	next.used.Store(now.UnixNano())
 	e.mu.Lock()
 	e.env, e.checked, e.reload, e.version = next, now, nil, next.version
+	unused := env.refs == 0 && !env.retired
 	env.retired = true
-	unused := env.refs == 0
 	e.mu.Unlock()
 	next.log.Info("environment reloaded: its files have changed")
 	if unused {

@@ -3,6 +3,7 @@ package envs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -233,6 +234,25 @@ func setOption(t *testing.T, file, text string) {
 	tmp := file + ".new"
 	must(t, os.WriteFile(tmp, append(old, text...), 0o644))
 	must(t, os.Rename(tmp, file))
+}
+
+// TestReloadMakesRoomForItself: with as many open as may be, the environment that
+// is to be opened anew may be the one that has to be closed for it.
+func TestReloadMakesRoomForItself(t *testing.T) {
+	parent := testenvs.Parent(t, "one")
+	r := testenvs.Registry(t, parent, envs.Options{MaxOpen: 1})
+	one := locate(t, r, parent, "one")
+	for i := range 3 {
+		setOption(t, filepath.Join(parent, "one", "conf", "trac.ini"), fmt.Sprintf("\n[s%d]\na = b\n", i))
+		eventually(t, "the new settings are in force", func() bool {
+			e, release := acquire(t, r, one)
+			defer release()
+			if n := r.OpenCount(); n != 1 {
+				t.Fatalf("%d environments count as open", n)
+			}
+			return e.Config().String(fmt.Sprintf("s%d", i), "a") == "b"
+		})
+	}
 }
 
 func TestSettingsReloadWithoutTouchingOthers(t *testing.T) {
