@@ -136,6 +136,7 @@ func (h *Host) serve(ctx context.Context, t *trace, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	t.at = loc
 	env, release, err := h.options.Registry.Acquire(ctx, loc)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ type trace struct {
 	id      string
 	path    string
 	clock   stage.Clock
+	at      envs.Location // where the environment is, even if it cannot be had; the zero value without one
 	env     *envs.Env
 	release func() // gives env back; nil without one
 	place   project.Place
@@ -68,16 +69,16 @@ func (t *trace) letGo() {
 }
 
 func (t *trace) envName() string {
-	if t.env == nil {
+	if t.at.Dir() == "" {
 		return ""
 	}
-	return t.env.Name()
+	return t.at.Name()
 }
 
 // log is where to write about a request: the environment's log, or the host's.
 func (h *Host) log(t *trace) *slog.Logger {
 	if t.env == nil {
-		return h.options.Log.With("env", "")
+		return h.options.Log.With("env", t.envName())
 	}
 	return t.env.Log()
 }
@@ -87,9 +88,7 @@ func (h *Host) account(r *http.Request, t *trace) {
 	times := t.clock.Times()
 	if h.options.Meter != nil {
 		s := watch.Sample{Status: cmp.Or(t.failed, t.status), Bytes: t.bytes, Times: times, End: time.Now()}
-		if t.env != nil {
-			s.Dir, s.Name = t.env.Dir(), t.env.Name()
-		}
+		s.Dir, s.Name = t.at.Dir(), t.envName()
 		h.options.Meter.Observe(s)
 	}
 	h.logRequest(r, t, times.Total())

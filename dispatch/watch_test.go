@@ -2,6 +2,7 @@ package dispatch_test
 
 import (
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -84,5 +85,18 @@ func TestMeterCounts(t *testing.T) {
 	}
 	if two != (watch.Figures{}) || m.Host().Requests != 5 {
 		t.Errorf("figures of two: %+v, of the host %+v", two, m.Host())
+	}
+	// One that cannot be had is counted and named all the same.
+	if err := os.WriteFile(filepath.Join(h.Parent, "two", "conf", "trac.ini"), []byte("no section\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if w := h.Get("/two/wiki", "REQUEST_ID=is-refused"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("a broken project answers %d", w.Code)
+	}
+	if two = m.Of(filepath.Join(h.Parent, "two")); two.Requests != 1 || two.Errors != 1 {
+		t.Errorf("figures of two: %+v", two)
+	}
+	if log := h.Log.String(); !strings.Contains(log, `msg="request failed" env=two id=is-refused`) || !strings.Contains(log, "id=is-refused env=two") {
+		t.Errorf("a broken project's request was logged as\n%s", log)
 	}
 }

@@ -93,7 +93,7 @@ func layOut(p *templates.StatusPage, q Query, h *Host, rows []*Row, databases []
 	p.Facts = facts(h, now)
 	p.States = choices(q.State, States())
 	p.Databases = choices(q.Database, databases)
-	p.Count = thousands(h.Known) + " environments"
+	p.Count = counted(h.Known, "environment")
 	if len(rows) != h.Known {
 		p.Count = thousands(len(rows)) + " of " + p.Count
 	}
@@ -189,7 +189,7 @@ func facts(h *Host, now time.Time) []templates.StatusFact {
 		fact("Open", thousands(h.Open), "of "+thousands(h.Known)),
 		fact("Out of order", thousands(h.Broken), ""),
 		fact("Need an upgrade", thousands(h.NeedsUpgrade), ""),
-		fact("Requests", thousands(h.Requests), thousands(h.Errors)+" errors"),
+		fact("Requests", thousands(h.Requests), counted(h.Errors, "error")),
 		fact("Database connections", fmt.Sprintf("%d of %d", c.Open, c.Limit), waiting),
 		fact("Memory", Bytes(int64(h.Memory)), ""),
 	}
@@ -218,6 +218,14 @@ func choices(chosen string, values []string) []templates.StatusChoice {
 }
 
 func thousands[T int | uint64](n T) string { return templates.Thousands(int(n)) }
+
+// counted is a number of things.
+func counted[T int | uint64](n T, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return thousands(n) + " " + thing
+}
 
 // took is a time of a row's requests, in seconds, in words.
 func took(r *Row, seconds float64) string {

@@ -2,7 +2,10 @@ package status
 
 import (
 	"context"
+	"os"
 	"runtime/metrics"
+	"strconv"
+	"strings"
 	"time"
 
 	"projhost/envs"
@@ -34,7 +37,7 @@ type Host struct {
 	Requests     uint64      `json:"requests"`
 	Errors       uint64      `json:"errors"`
 	Connections  Connections `json:"connections"`
-	Memory       uint64      `json:"memory"` // bytes that the program has from the system
+	Memory       uint64      `json:"memory"` // bytes that are resident, see memory
 }
 
 // Connections are those to database servers.
@@ -68,8 +71,16 @@ func (s *Source) Report(ctx context.Context) Report {
 	return rep
 }
 
-// memory is what the program has from the system and has not given back, in bytes.
+// memory is what the program has in memory, in bytes: as Linux counts it, since
+// SQLite's is not among what Go knows of; elsewhere, what Go has.
 func memory() uint64 {
+	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
+		if fields := strings.Fields(string(text)); len(fields) > 1 { // proc(5): size resident …, in pages
+			if pages, err := strconv.ParseUint(fields[1], 10, 64); err == nil {
+				return pages * uint64(os.Getpagesize())
+			}
+		}
+	}
 	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(samples)
 	return samples[0].Value.Uint64() - samples[1].Value.Uint64()
