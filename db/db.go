@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"projhost/internal/fault"
 	"projhost/internal/stage"
 )
 
@@ -102,7 +103,11 @@ func Open(ctx context.Context, dir, dsn string, o Options) (*DB, error) {
 	} else {
 		d.backend, err = openLite(ctx, t, o)
 	}
-	if err != nil {
+	var told *fault.Error
+	switch {
+	case errors.As(err, &told):
+		return nil, err // which names the database
+	case err != nil:
 		return nil, public(fmt.Errorf("opening %s: %w", t, err))
 	}
 	return d, nil

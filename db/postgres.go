@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -579,7 +580,26 @@ func connectProblem(err error) error {
 			return &problem{is: ErrCannotOpen, err: err}
 		}
 	}
+	var ce *pgconn.ConnectError
+	if errors.As(err, &ce) {
+		err = attempts{ce}
+	}
 	return &problem{is: ErrUnavailable, err: err}
+}
+
+// attempts says what went wrong with the attempts to connect, each thing once:
+// the driver tries every address with TLS and without. It names the database,
+// too, as the caller does.
+type attempts struct{ *pgconn.ConnectError }
+
+func (a attempts) Error() string {
+	var said []string
+	for line := range strings.SplitSeq(a.Unwrap().Error(), "\n") {
+		if !slices.Contains(said, line) {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, "; ")
 }
 
 // pgProblem says which problem an error of the driver is (PostgreSQL, appendix A).

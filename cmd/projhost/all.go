@@ -121,6 +121,14 @@ COMMAND. With --dry-run, upgrade tells the steps that each environment needs.`,
 // task is what args ask for.
 func (f *allFlags) task(args []string) (allTask, error) {
 	name, rest := args[0], args[1:]
+	if (name == "backup" || name == "hotcopy") && len(rest) == 1 {
+		// It is not made: a disk that should be there may not be mounted.
+		if fi, err := os.Stat(rest[0]); err != nil {
+			return nil, failed(fmt.Errorf("all %s: the directory %s cannot be used: %w", name, rest[0], unwrapPath(err)))
+		} else if !fi.IsDir() {
+			return nil, failed(fmt.Errorf("all %s: %s is not a directory", name, rest[0]))
+		}
+	}
 	switch {
 	case name == "check" && len(rest) == 0:
 		return func(ctx context.Context, dir string, out io.Writer) error {
