@@ -167,7 +167,7 @@ func restingPages(t *testing.T, h *testenvs.Host, notice string) {
 			if !strings.Contains(body, `id="readonly"`) || !strings.Contains(body, notice) {
 				t.Errorf("%s %s of %q does not say that it is read-only:\n%s", c.method, c.path, user, body)
 			}
-			for _, not := range []string{"Login", "Logout", "__FORM_TOKEN", `href="/one/wiki/NoSuchPage"`, `method="post"`} {
+			for _, not := range []string{"Login", "Logout", "signing in", "__FORM_TOKEN", `href="/one/wiki/NoSuchPage"`, `method="post"`} {
 				if strings.Contains(body, not) {
 					t.Errorf("%s %s of %q offers %s", c.method, c.path, user, not)
 				}

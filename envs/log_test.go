@@ -93,6 +93,21 @@ func TestLogSettings(t *testing.T) {
 	}
 }
 
+// TestReadOnlyHasNoFile: in the directory of an environment that is only read,
+// nothing is written; the host's log has its lines.
+func TestReadOnlyHasNoFile(t *testing.T) {
+	dir := testenvs.Make(t, t.TempDir(), "one", map[string]map[string]string{"trac": {"readonly": "enabled"}})
+	var host bytes.Buffer
+	r := testenvs.Registry(t, filepath.Dir(dir), envs.Options{Logs: envlog.New(nil, ""), Log: slog.New(slog.NewTextHandler(&host, nil))})
+	env, release := acquire(t, r, locate(t, r, filepath.Dir(dir), "one"))
+	defer release()
+	env.Log().Error("what happened")
+	files, err := os.ReadDir(filepath.Join(dir, "log"))
+	if err != nil || len(files) > 0 || !strings.Contains(host.String(), "what happened") {
+		t.Errorf("log has %v, %v; the host's log: %s", files, err, &host)
+	}
+}
+
 // TestLogIsLetGo: an environment that is closed, or was opened only to see whether
 // it can be, has its log open no more.
 func TestLogIsLetGo(t *testing.T) {

@@ -76,11 +76,16 @@ func (r *Registry) open(ctx context.Context, l Location) (*Env, error) {
 	return e, nil
 }
 
-// ownLog is the environment's own log, as [logging] says.
+// ownLog is the environment's own log, as [logging] says. Where nothing is to be
+// written, that is no file.
 func (r *Registry) ownLog(l Location, config *tracini.Config) *envlog.Log {
+	kind := config.Choice("logging", "log_type")
+	if kind == "file" && r.declared(config) != ReadWrite {
+		kind = "none"
+	}
 	return r.options.Logs.Open(envlog.Settings{
 		Dir: l.dir, Project: config.String("project", "name"),
-		Type: config.Choice("logging", "log_type"), File: config.String("logging", "log_file"),
+		Type: kind, File: config.String("logging", "log_file"),
 		Level: config.Choice("logging", "log_level"), Format: config.String("logging", "log_format"),
 	}, r.options.Log.With("env", l.Name()))
 }

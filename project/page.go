@@ -123,6 +123,12 @@ func RenderFailure(ctx context.Context, buf *bytes.Buffer, r *Request, p templat
 	if err != nil {
 		return err
 	}
+	if p.Status == http.StatusForbidden && r.Env.ReadOnly() { // where nobody signs in
+		p.Advice = cmp.Or(p.Advice, "Ask the people who run this project.")
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			p.Heading = cmp.Or(p.Heading, "This cannot be changed")
+		}
+	}
 	return templates.Error(chrome, p).Render(ctx, buf)
 }
 
