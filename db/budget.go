@@ -107,12 +107,14 @@ type ServerState struct {
 	Databases int       // that are open
 	Pools     int       // which connections are in
 	Open      int       // connections, and those being opened
-	InUse     int       // of them: by transactions, or being opened
 	Idle      int       // of them: unused
 	Waiting   int       // transactions that wait for a connection
 	DeadUntil time.Time // when it is tried again; zero for one that answered the last time
 	Problem   string    // why it is dead, for the operator; "" for one that answered
 }
+
+// InUse are the connections that transactions have, or that are being opened.
+func (s ServerState) InUse() int { return s.Open - s.Idle }
 
 // State tells how much of the budget is used, and by which servers.
 func (b *Budget) State() BudgetState {
@@ -139,7 +141,6 @@ func (s *server) state() ServerState {
 		st.Open += p.open
 		st.Idle += len(p.idle)
 	}
-	st.InUse = st.Open - st.Idle
 	if s.failure != nil {
 		st.DeadUntil, st.Problem = s.until, s.failure.Error()
 	}

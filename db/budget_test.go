@@ -168,7 +168,7 @@ func TestServerGone(t *testing.T) {
 		t.Errorf("while the server was down: %+v", st)
 	}
 	// A connection may lie idle that nobody has found dead yet.
-	pgtest.Eventually(t, "no connection in use", func() bool { return c.budget.State().Servers[0].InUse == 0 })
+	pgtest.Eventually(t, "no connection in use", func() bool { return c.budget.State().Servers[0].InUse() == 0 })
 	c.server.Up()
 	more("when the server was back")
 	if st := c.budget.State().Servers; len(st) != 1 || !st[0].DeadUntil.IsZero() || st[0].Problem != "" || st[0].Open == 0 {
@@ -251,7 +251,7 @@ func TestBudgetIsUsedUp(t *testing.T) {
 			waited <- b.State()
 		}()
 		_, err := start(t.Context(), two)
-		if st := <-waited; len(st.Servers) != 1 || st.Servers[0].Waiting != 1 || st.Servers[0].InUse != 1 || st.Servers[0].Idle != 0 || st.Servers[0].Pools != 1 {
+		if st := <-waited; len(st.Servers) != 1 || st.Servers[0].Waiting != 1 || st.Servers[0].InUse() != 1 || st.Servers[0].Idle != 0 || st.Servers[0].Pools != 1 {
 			t.Errorf("while one waits: %+v", st)
 		}
 		if f := fault.As(err); f.Kind != fault.Busy || f.RetryAfter <= 0 {

@@ -71,7 +71,7 @@ func TestLogsOfManyEnvironments(t *testing.T) {
 	}
 }
 
-// TestLogSettings: trac.ini decides, and a change of it counts.
+// TestLogSettings: trac.ini decides where the log is, how it looks, and what is in it.
 func TestLogSettings(t *testing.T) {
 	dir := testenvs.Make(t, t.TempDir(), "one", map[string]map[string]string{"logging": {"log_level": "error", "log_file": "my.log", "log_format": "$(project)s: $(message)s"}})
 	var host bytes.Buffer

@@ -192,11 +192,7 @@ func (r *Registry) known(dir string) *entry {
 func (r *Registry) all() []*entry {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	list := make([]*entry, 0, len(r.entries))
-	for _, e := range r.entries {
-		list = append(list, e)
-	}
-	return list
+	return slices.Collect(maps.Values(r.entries))
 }
 
 // closeIdle closes what nobody uses, and forgets directories that are gone.
@@ -292,11 +288,7 @@ func (s *openSlots) give(env *Env) {
 func (s *openSlots) entries() []*entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*entry, 0, len(s.holders))
-	for _, e := range s.holders {
-		list = append(list, e)
-	}
-	return list
+	return slices.Collect(maps.Values(s.holders))
 }
 
 // envs are the open environments.

@@ -3,6 +3,8 @@ package envs
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"projhost/envs/tracini"
@@ -64,11 +66,7 @@ func (r *Registry) Snapshot(ctx context.Context) []Status {
 func (r *Registry) listings() []*listing {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	list := make([]*listing, 0, len(r.lists))
-	for _, l := range r.lists {
-		list = append(list, l)
-	}
-	return list
+	return slices.Collect(maps.Values(r.lists))
 }
 
 // status is what a listing knows, and what is known of an environment that has

@@ -156,7 +156,7 @@ func (c *collector) databases(s sink) {
 		s.gauge(c.all.serverUp, up, server.Address)
 		s.gauge(c.all.databases, server.Databases, server.Address)
 		s.gauge(c.all.connections, server.Idle, server.Address, "idle")
-		s.gauge(c.all.connections, server.InUse, server.Address, "in_use")
+		s.gauge(c.all.connections, server.InUse(), server.Address, "in_use")
 	}
 }
 
@@ -167,7 +167,7 @@ func byAddress(servers []db.ServerState) (list []db.ServerState) {
 		if n := len(list) - 1; n >= 0 && list[n].Address == s.Address {
 			same := &list[n]
 			same.Databases += s.Databases
-			same.InUse += s.InUse
+			same.Open += s.Open
 			same.Idle += s.Idle
 			same.Waiting += s.Waiting
 			if same.DeadUntil.IsZero() {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -360,9 +359,7 @@ func (p *progress) end() {
 // show writes the table, those that failed last, where they are seen.
 func (f *allFlags) show(w io.Writer, list []outcome) error {
 	if f.json {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(list)
+		return writeJSON(w, list)
 	}
 	sorted := slices.Clone(list)
 	slices.SortStableFunc(sorted, func(a, b outcome) int { return rank(a.State) - rank(b.State) })

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -160,9 +159,7 @@ func writeVerified(w io.Writer, r *backup.Report) error {
 	for _, d := range r.Differences {
 		v.Differences = append(v.Differences, difference(d))
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	return writeJSON(w, v)
 }
 
 func writeDifferences(w io.Writer, list []backup.Difference) error {

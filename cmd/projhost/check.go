@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,9 +61,7 @@ func checkCommand() *cobra.Command {
 			}
 			var err error
 			if asJSON {
-				enc := json.NewEncoder(c.OutOrStdout())
-				enc.SetIndent("", "  ")
-				err = enc.Encode(results)
+				err = writeJSON(c.OutOrStdout(), results)
 			} else {
 				err = writeChecks(c.OutOrStdout(), results)
 			}

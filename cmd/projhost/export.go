@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -125,9 +124,7 @@ func exported(r *export.Report) string {
 // tell says what became of it.
 func (f *exportFlags) tell(w io.Writer, dest string, r *export.Report) error {
 	if f.json {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return writeJSON(w, r)
 	}
 	if _, err := fmt.Fprintf(w, "%s: %s\n", dest, exported(r)); err != nil {
 		return err
