@@ -65,6 +65,7 @@ func floors() map[string]floor {
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
 		"export":              {"a project as static files", []string{"project", "front/gateway"}},
+		"testenvs/realtrac":   {"a real Trac 1.6", nil},
 		"testenvs":            {"environments for tests", []string{"db/pgtest", "db", "envs", "envs/tracini", "project", "dispatch", "front/gateway"}},
 		"backup":              {"copy environments, bring them back, verify", []string{"db", "db/convert", "db/schema", "db/upgrade", "envs", "envs/tracini", "internal/fault"}},
 		"admin":               {"trac-admin's commands on one environment", []string{"backup", "access/...", "envs/...", "db/...", "project/...", "internal/..."}},
@@ -155,7 +156,7 @@ func TestOutsideImports(t *testing.T) {
 
 func TestTestPackagesOnlyInTests(t *testing.T) {
 	for _, f := range program(tree(t)) {
-		for _, pkg := range []string{"/testenvs", "/db/pgtest", "/front/wire/wiretest"} {
+		for _, pkg := range []string{"/testenvs", "/testenvs/realtrac", "/db/pgtest", "/front/wire/wiretest"} {
 			if slices.Contains(f.imports(), module+pkg) && f.pkg != "testenvs" {
 				t.Errorf("%s imports %s outside a test", f.path, pkg)
 			}
