@@ -4,14 +4,21 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"projhost/admin"
+	"projhost/db"
 	"projhost/db/pgtest"
+	"projhost/db/schema"
+	"projhost/testenvs"
 	"projhost/testenvs/realtrac"
 )
 
@@ -225,7 +232,8 @@ func TestTracOpensCopies(t *testing.T) {
 		write(t, file, "\x00\xff bytes")
 		realtrac.Session(t, env, "attachment add wiki:WikiStart "+file+" ana 'of Trac'", "component add pump ana")
 		look := func(env string) string {
-			return realtrac.Session(t, env, "upgrade", "wiki list", "permission list", "component list", "attachment list wiki:WikiStart", "attachment export wiki:WikiStart Größe.bin")
+			return strings.Join(realtrac.Session(t, env, "upgrade", "wiki list", "permission list", "component list", "attachment list wiki:WikiStart",
+				"attachment export wiki:WikiStart Größe.bin"), "")
 		}
 		want := look(env)
 		for _, part := range []string{"up to date", "Größe.bin", "\x00\xff bytes", "pump"} {
@@ -271,4 +279,157 @@ func TestTracReadsSettings(t *testing.T) {
 		}
 	}
 	realtrac.IsCurrent(t, env)
+}
+
+// TestTracAdmin compares what trac-admin and we write of the same data: scripts
+// read these tables.
+func TestTracAdmin(t *testing.T) {
+	env := newEnvironment(t, t.TempDir(), "told", "")
+	console := &admin.Console{Dir: env}
+	defer console.Close()
+	for _, size := range []int{0, 1, 1023, 1024, 1536000} {
+		file := filepath.Join(t.TempDir(), fmt.Sprintf("漢字 %d.txt", size))
+		write(t, file, strings.Repeat("x", size))
+		inProcess(t, console, "attachment", "add", "wiki:WikiStart", file, "ana", "of Größe")
+	}
+	for _, command := range []string{"milestone due milestone1 2027-01-02", "milestone completed milestone2 now", "version add 3.0 2026-11-21", "version add 漢字",
+		"component add pump ana", "session add ana Ána ana@example.org", "session add bo", "permission add ana TRAC_ADMIN developers", "permission add developers MILESTONE_ADMIN",
+		"priority add urgent", "priority order urgent up", "ticket_type add question", "severity add worst", "config set odd option value"} {
+		inProcess(t, console, strings.Fields(command)...)
+	}
+	commands := []string{"component list", "milestone list", "version list", "priority list", "severity list", "resolution list", "ticket_type list",
+		"permission list", "permission list ana", "permission list anonymous", "permission list MILESTONE_VIEW", "permission list nobody", "permission export",
+		"session list", "session list ana", "session list *", "session list authenticated", "session list nobody", "wiki list", "wiki export SandBox", "attachment list wiki:WikiStart",
+		"attachment list wiki:Nope", "config get odd option", "config get project name", "config get trac database"}
+	for i, want := range realtrac.Session(t, env, commands...) {
+		if got := inProcess(t, console, strings.Fields(commands[i])...); got != want {
+			t.Errorf("%s: Trac writes\n%s\nwe write\n%s", commands[i], want, got)
+		}
+	}
+}
+
+// tracChanges are commands that change the environments of TestTracAdminChanges;
+// PAGE and FILE are files.
+const tracChanges = `component add pump ana
+component rename component1 engine
+component chown engine bo
+component remove component2
+milestone add m5 2030-05-05
+milestone rename milestone1 mOne
+milestone due mOne 2030-01-01
+milestone completed milestone3 2020-01-01
+milestone remove milestone2
+version add 3.0 2020-01-01
+version rename 1.0 1.0a
+version time 2.0 2015-01-01
+version remove 2.0
+priority add urgent
+priority change major big
+priority order urgent up
+priority remove trivial
+severity add bad
+severity add worse
+severity order worse up
+resolution change fixed done
+resolution remove wontfix
+ticket_type add story
+ticket_type change defect bug
+ticket_type order story up
+ticket_type remove task
+permission add ana TRAC_ADMIN WIKI_ADMIN
+permission add bo developers
+permission remove anonymous WIKI_VIEW REPORT_VIEW
+permission remove ana WIKI_ADMIN
+permission add * LOG_VIEW
+permission remove * MILESTONE_VIEW
+session add ana Ana ana@example.org
+session add bo
+session add cy
+session set name bo Bo
+session set email ana new@example.org
+session set default_handler ana TimelineModule
+session delete cy
+wiki import NewPage PAGE
+wiki import WikiStart PAGE
+wiki rename NewPage OtherPage
+wiki replace PAGE
+wiki remove TracModPython
+wiki remove TracAdm*
+attachment add wiki:WikiStart FILE ana some-file
+attachment add wiki:WikiStart FILE
+attachment add wiki:OtherPage FILE bo
+attachment remove wiki:WikiStart FILE.NAME
+wiki rename OtherPage Again
+ticket remove 1`
+
+// TestTracAdminChanges has trac-admin and us do the same to two environments, and
+// compares all their tables.
+func TestTracAdminChanges(t *testing.T) {
+	inBoth(t, func(t *testing.T, dsn func(string) string) {
+		page, file := filepath.Join(t.TempDir(), "page.txt"), filepath.Join(t.TempDir(), "file 漢字.bin")
+		write(t, page, "new text\n")
+		write(t, file, "\x00\xff")
+		change := strings.NewReplacer("FILE.NAME", `"`+filepath.Base(file)+`"`, "FILE", `"`+file+`"`, "PAGE", page)
+		parent := t.TempDir()
+		var dumps [2]map[string][]string
+		for i, name := range []string{"trac", "ours"} {
+			env := newEnvironment(t, parent, name, dsn(name))
+			d := testenvs.Database(t, env)
+			err := d.Write(t.Context(), func(tx *db.Tx) error {
+				_, err := tx.Exec("INSERT INTO ticket (type, component, priority, milestone, version, owner, reporter, status, resolution, summary) " +
+					"VALUES ('defect', 'component1', 'major', 'milestone1', '1.0', 'ana', 'bo', 'new', '', 'one'), ('task', 'component2', 'minor', 'milestone2', '2.0', 'bo', 'ana', 'closed', 'fixed', 'two')")
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(change.Replace(tracChanges), "\n")
+			if name == "trac" {
+				realtrac.Session(t, env, lines...)
+			} else {
+				cmd := exec.Command(program(), "admin", env)
+				cmd.Env, cmd.Stdin = append(cleanEnv(), "LC_ALL=C.UTF-8"), strings.NewReader(strings.Join(lines, "\n"))
+				if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "Error") {
+					t.Fatalf("admin: %v\n%s", err, out)
+				}
+			}
+			dumps[i] = rowsOf(t, d)
+		}
+		if diff := cmp.Diff(dumps[0], dumps[1]); diff != "" {
+			t.Errorf("Trac's rows (-) are not ours (+):\n%s", diff)
+		}
+	})
+}
+
+// rowsOf are the rows of all tables, without times of today and the numbers of
+// generations, which only have to grow.
+func rowsOf(t *testing.T, d *db.DB) map[string][]string {
+	t.Helper()
+	now := regexp.MustCompile(`\b1[78][0-9]{8}([0-9]{6})?\b`)
+	all := map[string][]string{}
+	err := d.Read(t.Context(), func(tx *db.Tx) error {
+		for _, table := range schema.Tables() {
+			columns := schema.Columns(table)
+			if table == "cache" {
+				columns = []string{"id", "key"}
+			}
+			err := tx.Each(func(r db.Row) error {
+				row := ""
+				for i, c := range columns {
+					row += fmt.Sprintf("%s=%q ", c, r.Text(i))
+				}
+				all[table] = append(all[table], now.ReplaceAllString(row, "NOW"))
+				return nil
+			}, "SELECT "+strings.Join(columns, ", ")+" FROM "+table)
+			if err != nil {
+				return err
+			}
+			slices.Sort(all[table])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }

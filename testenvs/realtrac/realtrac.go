@@ -41,12 +41,16 @@ func Admin(tb testing.TB, env string, words ...string) string {
 }
 
 // Session runs commands of trac-admin, a line each, in one process, which is
-// much faster; all must succeed.
-func Session(tb testing.TB, env string, lines ...string) string {
+// much faster, and returns what each writes; all must succeed.
+func Session(tb testing.TB, env string, lines ...string) (outs []string) {
 	tb.Helper()
 	cmd := command(tb, "trac.admin.console", env)
 	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
-	return strings.ReplaceAll(run(tb, cmd, lines), env, "ENV") // which is in the prompt
+	outs = strings.Split(run(tb, cmd, lines), "Trac ["+env+"]> ")
+	if len(outs) != len(lines)+2 { // a greeting, and a prompt at the end
+		tb.Fatalf("trac-admin has answered %d commands by %q", len(lines), outs)
+	}
+	return outs[1 : len(lines)+1]
 }
 
 func run(tb testing.TB, cmd *exec.Cmd, what []string) string {
