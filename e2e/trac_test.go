@@ -202,6 +202,22 @@ func TestTracBeside(t *testing.T) {
 		realtrac.Admin(t, env, "config", "set", "project", "footer", "Länge told-by-trac")
 		seen("a setting of Trac's", "/wiki/ByTrac", has("Länge told-by-trac"))
 
+		// Both write at a time, and nothing is lost.
+		var byTrac, byUs []string
+		for i := range 25 {
+			byTrac, byUs = append(byTrac, fmt.Sprintf("component add trac%02d", i)), append(byUs, fmt.Sprintf("component add ours%02d", i))
+		}
+		told := make(chan string)
+		go func() { told <- shell(env, byUs...) }()
+		realtrac.Session(t, env, byTrac...)
+		if problem := <-told; problem != "" {
+			t.Error(problem)
+		}
+		components := realtrac.Admin(t, env, "component", "list")
+		if n, m := strings.Count(components, "\ntrac"), strings.Count(components, "\nours"); n != 25 || m != 25 {
+			t.Errorf("of 25 components each that were added at a time, %d of Trac's and %d of ours are there:\n%s", n, m, components)
+		}
+
 		// Who has signed in to one is known to the other, until they sign out.
 		known := func(v *signedIn, path string) bool {
 			_, body := v.ask(http.MethodGet, path, nil)
@@ -386,12 +402,8 @@ func TestTracAdminChanges(t *testing.T) {
 			lines := strings.Split(change.Replace(tracChanges), "\n")
 			if name == "trac" {
 				realtrac.Session(t, env, lines...)
-			} else {
-				cmd := exec.Command(program(), "admin", env)
-				cmd.Env, cmd.Stdin = append(cleanEnv(), "LC_ALL=C.UTF-8"), strings.NewReader(strings.Join(lines, "\n"))
-				if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "Error") {
-					t.Fatalf("admin: %v\n%s", err, out)
-				}
+			} else if problem := shell(env, lines...); problem != "" {
+				t.Fatal(problem)
 			}
 			dumps[i] = rowsOf(t, d)
 		}
@@ -399,6 +411,17 @@ func TestTracAdminChanges(t *testing.T) {
 			t.Errorf("Trac's rows (-) are not ours (+):\n%s", diff)
 		}
 	})
+}
+
+// shell runs our commands as [realtrac.Session] does Trac's, and tells what went
+// wrong, "" if nothing did.
+func shell(env string, lines ...string) (problem string) {
+	cmd := exec.Command(program(), "admin", env)
+	cmd.Env, cmd.Stdin = append(cleanEnv(), "LC_ALL=C.UTF-8"), strings.NewReader(strings.Join(lines, "\n"))
+	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "Error") {
+		return fmt.Sprintf("admin: %v\n%s", err, out)
+	}
+	return ""
 }
 
 // rowsOf are the rows of all tables, without times of today and the numbers of
