@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"projhost/door"
 	"projhost/envs"
 	"projhost/front"
+	"projhost/life"
 	"projhost/status"
 	"projhost/watch"
 )
@@ -53,6 +55,20 @@ func (d *doorFlags) door(word string, r *envs.Registry, meter *watch.Meter, log 
 		return nil
 	}
 	return door.New(door.Options{Key: word, Pages: d.adminPages(r, meter, log), Log: log})
+}
+
+// reload has SIGHUP read the key anew.
+func (d *doorFlags) reload(to *door.Door) []life.Step {
+	if d.keyFile == "" {
+		return nil
+	}
+	return []life.Step{{Name: "the administrators' key", Do: func(context.Context) (string, error) {
+		word, err := key(adminKeyFlag, d.keyFile)
+		if err != nil || !to.Rekey(word) {
+			return "", err
+		}
+		return "there is another; the former one and its cookies count no more", nil
+	}}}
 }
 
 // adminPages are what is behind the door, by path below /.projhost/. What the

@@ -132,15 +132,16 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 	}
 	places := placesOf(addrs, settings, named)
 	r, meter := f.registry(roots, f.life.envLogs(stderr), log), f.watch.meter()
+	entry := f.door.door(adminKey, r, meter, log)
 	host := newHost(dispatch.Options{
 		Registry: r, Settings: settings, Envs: named, Roots: roots, RequestTimeout: f.limits.request,
-		DoctorKey: doctorKey, Door: f.door.door(adminKey, r, meter, log), Meter: meter, Slow: f.watch.slow, Log: log,
+		DoctorKey: doctorKey, Door: entry, Meter: meter, Slow: f.watch.slow, Log: log,
 	})
 	entrance, err := f.entrance(r, host, listen, settings, named, log)
 	if err != nil {
 		return errors.Join(err, r.Close(ctx))
 	}
-	p := f.process(listen, host, r, reloads(r, places), heir, file, log)
+	p := f.process(listen, host, r, reloads(r, places, f.door.reload(entry)), heir, file, log)
 	options.Open = p.Open
 	err = p.Run(ctx, func(ctx context.Context) error {
 		ctx, stop := context.WithCancelCause(ctx)
