@@ -19,6 +19,7 @@ import (
 	"projhost/front"
 	"projhost/front/wire"
 	"projhost/life"
+	"projhost/watch"
 )
 
 // defaultListen is where a server listens that is told nothing.
@@ -132,7 +133,7 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 	}
 	places := placesOf(addrs, settings, named)
 	r, meter := f.registry(roots, f.life.envLogs(stderr), log), f.watch.meter()
-	entry := f.door.door(adminKey, r, meter, log)
+	entry := f.door.door(adminKey, watch.Sources{Registry: r, Traffic: options.Traffic, Version: version}, meter, log)
 	host := newHost(dispatch.Options{
 		Registry: r, Settings: settings, Envs: named, Roots: roots, RequestTimeout: f.limits.request,
 		DoctorKey: doctorKey, Door: entry, Meter: meter, Slow: f.watch.slow, Log: log,
@@ -208,7 +209,7 @@ func (f *hostFlags) sites(listen []string, named map[string]string) (addrs []fro
 
 func (l *limitFlags) options(log *slog.Logger) front.Options {
 	return front.Options{
-		Log: log,
+		Log: log, Traffic: new(front.Traffic),
 		Limits: wire.Limits{
 			MaxBody: int64(l.maxBody), MaxConns: l.maxConns, MaxRequests: l.maxRequests,
 			HeaderTimeout: l.header, IdleTimeout: l.idle, DrainTimeout: l.drain,

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"projhost/dispatch"
-	"projhost/envs"
 	"projhost/envs/envlog"
 	"projhost/watch"
 )
@@ -35,9 +34,9 @@ func (w *watchFlags) meter() *watch.Meter {
 
 // watchPages are what administrators see of the process, by path below
 // /.projhost/. They are for behind the door alone.
-func watchPages(r *envs.Registry, meter *watch.Meter) map[string]http.Handler {
+func watchPages(from watch.Sources, meter *watch.Meter) map[string]http.Handler {
 	return map[string]http.Handler{
-		"metrics":      meter.Handler(r, version),
+		"metrics":      meter.Handler(from),
 		"debug/pprof/": watch.Profiles("/debug/pprof/"),
 	}
 }

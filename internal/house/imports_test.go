@@ -60,7 +60,7 @@ func floors() map[string]floor {
 		"doctor":              {"what is wrong between a web server and the program", []string{"front/gateway"}},
 		"door":                {"who may see the program's own pages", []string{"access/tries", "front/gateway", "templates"}},
 		"dispatch":            {"the request's way", []string{"front/gateway", "doctor", "door", "envs", "envs/tracini", "project", "templates", "internal/fault", "internal/href", "internal/locale", "internal/stage", "internal/stamp", "watch"}},
-		"watch":               {"counts requests, shows them as metrics, and profiles", []string{"internal/stage", "envs", "db"}},
+		"watch":               {"counts requests, shows them as metrics, and profiles", []string{"internal/stage", "envs", "db", "front"}},
 		"status":              {"how environments are doing, for administrators", []string{"envs", "front/gateway", "internal/fault", "templates", "watch"}},
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
