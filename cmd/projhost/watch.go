@@ -19,8 +19,13 @@ type watchFlags struct {
 }
 
 func (w *watchFlags) flags(fs *pflag.FlagSet) {
-	fs.DurationVar(&w.slow, "slow", dispatch.DefaultSlow, "log a warning with where the time went for requests that take so long; 0 logs none")
+	w.slowFlag(fs)
 	fs.IntVar(&w.named, "metrics-envs", watch.DefaultNamed, "environments with metrics of their own, the busiest; the others are counted together")
+}
+
+// slowFlag is all there is for a command without pages for administrators.
+func (w *watchFlags) slowFlag(fs *pflag.FlagSet) {
+	fs.DurationVar(&w.slow, "slow", dispatch.DefaultSlow, "log a warning with where the time went for requests that take so long; 0 logs none")
 }
 
 // meter counts requests.
