@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"projhost/db/convert"
+	"projhost/internal/disk"
 )
 
 // Hotcopy copies the environment at dir, which may be in use, into the directory
@@ -49,7 +50,7 @@ func Hotcopy(ctx context.Context, dir, dest string, o Options) (_ *Report, err e
 		if err := os.Rename(tmp, dest); err != nil {
 			return err
 		}
-		return syncPath(filepath.Dir(dest))
+		return disk.Sync(filepath.Dir(dest))
 	}
 	if o.Database != "" {
 		err = c.convert(ctx, give)

@@ -15,6 +15,7 @@ import (
 	"projhost/db/schema"
 	"projhost/envs"
 	"projhost/envs/tracini"
+	"projhost/internal/disk"
 )
 
 // Restore makes an environment out of an archive, in dir, which must be empty or
@@ -64,7 +65,7 @@ func Restore(ctx context.Context, file, dir string, o Options) (_ *Report, err e
 		if err := os.Rename(tmp, dir); err != nil {
 			return err
 		}
-		return syncPath(filepath.Dir(dir))
+		return disk.Sync(filepath.Dir(dir))
 	}
 	if o.Database == "" {
 		return report, give()
