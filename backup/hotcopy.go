@@ -53,7 +53,7 @@ func Hotcopy(ctx context.Context, dir, dest string, o Options) (_ *Report, err e
 		return disk.Sync(filepath.Dir(dest))
 	}
 	if o.Database != "" {
-		err = c.convert(ctx, give)
+		err = c.convert(ctx, dest, give)
 	} else if err = c.copy(ctx); err == nil {
 		err = give()
 	}
@@ -118,13 +118,13 @@ func (c *copier) copy(ctx context.Context) error {
 	return setDatabase(c.to, p.setting)
 }
 
-// convert copies everything, the database into another kind; give is called when
+// convert copies everything that will be at dest, the database into another kind; give is called when
 // everything is right.
-func (c *copier) convert(ctx context.Context, give func() error) error {
+func (c *copier) convert(ctx context.Context, dest string, give func() error) error {
 	path, local := localFile(c.o.Database)
 	file := c.place(thing{path: path})
 	_, err := convert.Copy(ctx, c.e.DB(), c.to, c.o.Database, convert.Options{
-		Replace: c.o.ReplaceText, Progress: c.o.tables(&c.report),
+		Replace: c.o.ReplaceText, Progress: c.o.tables(&c.report), For: dest,
 		Then: func(copied *convert.Report) error {
 			c.report.leftOf(copied.Left)
 			if !local {

@@ -70,19 +70,20 @@ func Restore(ctx context.Context, file, dir string, o Options) (_ *Report, err e
 	if o.Database == "" {
 		return report, give()
 	}
-	return report, report.convert(ctx, tmp, o, give)
+	return report, report.convert(ctx, tmp, dir, o, give)
 }
 
-// convert puts the database of what was unpacked in dir where Options.Database
-// says; give is called when everything is right, and may undo it all by failing.
-func (r *Report) convert(ctx context.Context, dir string, o Options, give func() error) error {
+// convert puts the database of what was unpacked in dir, and will be at dest, where
+// Options.Database says; give is called when everything is right, and may undo it
+// all by failing.
+func (r *Report) convert(ctx context.Context, dir, dest string, o Options, give func() error) error {
 	m := r.Manifest.Database
 	from, err := db.Open(ctx, dir, scheme+string(m.Path), db.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	_, err = convert.Copy(ctx, from, dir, o.Database, convert.Options{
-		Counted: m.Counted, Replace: o.ReplaceText, Progress: o.tables(r),
+		Counted: m.Counted, Replace: o.ReplaceText, Progress: o.tables(r), For: dest,
 		Then: func(copied *convert.Report) error {
 			r.leftOf(copied.Left)
 			if err := setDatabase(dir, o.Database); err != nil {
