@@ -159,7 +159,7 @@ func (c *copier) files(ctx context.Context, database string, follow []string) er
 		x := c.dirs[i]
 		file := c.place(x)
 		own(file, x.info)
-		err := errors.Join(os.Chmod(file, x.info.Mode()&(fs.ModePerm|fs.ModeSetgid|fs.ModeSticky)), os.Chtimes(file, time.Time{}, x.info.ModTime()))
+		err := errors.Join(disk.Sync(file), os.Chmod(file, x.info.Mode()&(fs.ModePerm|fs.ModeSetgid|fs.ModeSticky)), os.Chtimes(file, time.Time{}, x.info.ModTime()))
 		if err != nil {
 			return err
 		}
