@@ -353,6 +353,11 @@ func unfinishedConversion(t *testing.T, s *pgtest.Server, work string) {
 	if !strings.HasPrefix(comment("stuck"), "projhost: not in use yet, made at 20") {
 		t.Errorf("the comment is %q", comment("stuck"))
 	}
+	_, query, found := strings.Cut(read(t, "../docs", "operating.md"), "\nSELECT relnamespace")
+	query, _, _ = strings.Cut(query, ";")
+	if list := s.SQL("projects", "SELECT relnamespace"+query); !found || !strings.Contains("\n"+list, "\nstuck|projhost: ") {
+		t.Errorf("the query of docs/operating.md finds %q", list)
+	}
 	for i := range 2 { // it stays as it is
 		_, err := backup.Convert(t.Context(), dir, s.DSN("stuck"), backup.Options{})
 		if !errors.Is(err, db.ErrExists) || !strings.Contains(err.Error(), fmt.Sprintf("for %q: another run is still at work, or was broken off", dir)) {
