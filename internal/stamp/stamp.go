@@ -5,6 +5,7 @@ package stamp
 import (
 	"io/fs"
 	"os"
+	"time"
 )
 
 // Stamp is what a regular file looked like at one moment. An edit, a replacement
@@ -31,6 +32,14 @@ func OfInfo(info fs.FileInfo) Stamp {
 		return Stamp{}
 	}
 	return Stamp{size: info.Size(), written: info.ModTime().UnixNano(), id: identityOf(info)}
+}
+
+// Written is the modification time, the zero time of a file that was not there.
+func (s Stamp) Written() time.Time {
+	if s == (Stamp{}) {
+		return time.Time{}
+	}
+	return time.Unix(0, s.written)
 }
 
 // SameFile is true while a path still names the same file, whatever has been
