@@ -184,8 +184,8 @@ func (e *entry) check(ctx context.Context, r *Registry, env *Env) error {
 		e.retire(r)
 		return notFound(fmt.Errorf("%w: %s has been removed", ErrNotFound, e.loc.dir))
 	}
-	if env.db.Outdated() {
-		env.log.Info("environment is opened anew: its tables are of another version now")
+	if why := env.overtaken(); why != "" {
+		env.log.Info("environment is opened anew: " + why)
 		e.retire(r)
 		return e.openFirst(ctx, r)
 	}

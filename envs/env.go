@@ -33,6 +33,9 @@ type Env struct {
 	log      *slog.Logger // ownLog's
 	dbFile   stamp.Stamp  // the database file, for SQLite
 
+	mu       sync.Mutex
+	followed []stamp.File
+
 	refs    int  // guarded by the entry's mutex
 	retired bool // likewise: no longer handed out, to be closed at refs 0
 	slots   sync.Map
@@ -69,6 +72,33 @@ func (e *Env) ReadOnlyBy() ReadOnlyBy { return e.readOnly }
 // Log writes to the host's log, with the environment's name on every line, and to
 // the environment's own, see [Options].Logs.
 func (e *Env) Log() *slog.Logger { return e.log }
+
+// Follow has the environment opened anew as soon as it is seen, at most a second
+// later, that a file is not what it was: one that a module has made something of
+// that decides what visitors may do. If it cannot be opened then, it is out of
+// order: unlike with trac.ini, what the file said before counts no more.
+func (e *Env) Follow(f stamp.File) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.followed = append(e.followed, f)
+}
+
+// overtaken says why what was made of the environment's files must not be used any
+// more, "" if it may.
+func (e *Env) overtaken() string {
+	if e.db.Outdated() {
+		return "its tables are of another version now"
+	}
+	e.mu.Lock()
+	followed := e.followed
+	e.mu.Unlock()
+	for _, f := range followed {
+		if f.Stale() {
+			return f.Path + " has changed"
+		}
+	}
+	return ""
+}
 
 // close closes the database, whatever modules keep that can be closed, and at last
 // the log.

@@ -14,6 +14,7 @@ import (
 	"projhost/db"
 	"projhost/envs"
 	"projhost/internal/fault"
+	"projhost/internal/stamp"
 	"projhost/testenvs"
 )
 
@@ -493,4 +494,58 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 	if envs.Create(t.Context(), dir, envs.CreateOptions{}) == nil {
 		t.Error("an existing environment was overwritten")
 	}
+}
+
+// TestFollowed: a file that decides what visitors may do counts as it is now, or
+// the environment is out of order; unlike trac.ini, as it was it never counts.
+func TestFollowed(t *testing.T) {
+	r, parent := testenvs.New(t, "one")
+	l := locate(t, r, parent, "one")
+	rules := filepath.Join(parent, "one", "conf", "rules")
+	texts := envs.NewSlot(func(e *envs.Env) string {
+		e.Follow(stamp.Look(rules))
+		text, _ := os.ReadFile(rules) // none is an empty one
+		return string(text)
+	})
+	first, release := acquire(t, r, l)
+	for _, want := range []string{"", "a", "b", ""} {
+		if want != "" {
+			must(t, os.WriteFile(rules, []byte(want), 0o600))
+		} else {
+			_ = os.Remove(rules)
+		}
+		eventually(t, fmt.Sprintf("%q is in force", want), func() bool {
+			e, release := acquire(t, r, l)
+			defer release()
+			return texts.Get(e) == want
+		})
+	}
+	release() // who was in it all the time had what there was at first
+	if got := texts.Get(first); got != "" {
+		t.Errorf("a request sees %q, which came later", got)
+	}
+	ini := filepath.Join(parent, "one", "conf", "trac.ini")
+	right, err := os.ReadFile(ini)
+	must(t, err)
+	must(t, os.WriteFile(ini, []byte("nonsense"), 0o600))
+	time.Sleep(20 * time.Millisecond)
+	_, release = acquire(t, r, l) // with its former settings
+	release()
+	must(t, os.WriteFile(rules, []byte("c"), 0o600))
+	eventually(t, "the environment is out of order", func() bool {
+		_, release, err := r.Acquire(t.Context(), l)
+		if err == nil {
+			release()
+		}
+		return errors.Is(err, envs.ErrBroken)
+	})
+	must(t, os.WriteFile(ini, right, 0o600))
+	eventually(t, "it is mended", func() bool {
+		e, release, err := r.Acquire(t.Context(), l)
+		if err != nil {
+			return false
+		}
+		defer release()
+		return texts.Get(e) == "c"
+	})
 }
