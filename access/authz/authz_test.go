@@ -114,6 +114,7 @@ func TestRules(t *testing.T) {
 		{"what a section says itself, in DEFAULT's place", "[DEFAULT]\nana = X\n[wiki:A]\n* = Y\nana = Z\n", "ana", "wiki:A@*", "Z"},
 		{"DEFAULT is no section", "[DEFAULT]\n* = X\n", "ana", "DEFAULT@*", "-"},
 		{"groups have DEFAULT, too", "[DEFAULT]\ng = ana\nh = ana\n[groups]\nh = bo\n[wiki:A]\n@h = Y\n@g = X", "ana", "wiki:A@*", "X"},
+		{"a group of DEFAULT that is another", "[DEFAULT]\ng = @h\n[groups]\nh = ana\ng = @h\n[wiki:A]\n@g = X", "ana", "wiki:A@*", "X"},
 		{"comments", "# x\n[wiki:A] ; y\n; z\nana = X\n", "ana", "wiki:A@*", "X"},
 		{"blanks in a section's name", "[ wiki:A ]\nana = X\n", "ana", "wiki:A@*", "-"},
 	} {
