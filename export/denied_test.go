@@ -157,6 +157,12 @@ func TestDeniedPage(t *testing.T) {
 			}
 		}
 	}
+	if body := h.Get("/one/wiki/Links").Body.String(); strings.Contains(body, "Lamp?version=1") || strings.Count(body, "forbidden wiki") != 4 || strings.Count(body, `href="/one/wiki/Lamp"`) != 2 {
+		t.Errorf("links to what is hidden, or none to what is not:\n%s", body)
+	}
+	if list := h.Get("/one/.export/addresses?history=1").Body.String(); strings.Contains(list, "Lamp?version=1") || !strings.Contains(list, "Lamp?version=2") {
+		t.Errorf("listed: %s", list)
+	}
 	var read []string
 	for address, w := range walk(t, h, "bo") {
 		if w.Code == 200 && strings.Contains(w.Body.String(), "secret") {
