@@ -184,11 +184,12 @@ func (e *entry) check(ctx context.Context, r *Registry, env *Env) error {
 		e.retire(r)
 		return notFound(fmt.Errorf("%w: %s has been removed", ErrNotFound, e.loc.dir))
 	}
-	if why := env.overtaken(); why != "" {
-		env.log.Info("environment is opened anew: " + why)
+	if env.db.Outdated() {
+		env.log.Info("environment is opened anew: its tables are of another version now")
 		e.retire(r)
 		return e.openFirst(ctx, r)
 	}
+	env.catchUp()
 	files := filesOf(e.loc.dir)
 	fresh := !env.config.Stale() && env.dbFile.SameFile(stamp.Of(env.db.File()))
 	e.mu.Lock()

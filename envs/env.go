@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -34,7 +35,7 @@ type Env struct {
 	dbFile   stamp.Stamp  // the database file, for SQLite
 
 	mu       sync.Mutex
-	followed []stamp.File
+	followed []followed
 
 	refs    int  // guarded by the entry's mutex
 	retired bool // likewise: no longer handed out, to be closed at refs 0
@@ -73,31 +74,37 @@ func (e *Env) ReadOnlyBy() ReadOnlyBy { return e.readOnly }
 // the environment's own, see [Options].Logs.
 func (e *Env) Log() *slog.Logger { return e.log }
 
-// Follow has the environment opened anew as soon as it is seen, at most a second
-// later, that a file is not what it was: one that a module has made something of
-// that decides what visitors may do. If it cannot be opened then, it is out of
-// order: unlike with trac.ini, what the file said before counts no more.
-func (e *Env) Follow(f stamp.File) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.followed = append(e.followed, f)
+// followed is a file that a module has made something of.
+type followed struct {
+	file  stamp.File
+	again func() stamp.File
 }
 
-// overtaken says why what was made of the environment's files must not be used any
-// more, "" if it may.
-func (e *Env) overtaken() string {
-	if e.db.Outdated() {
-		return "its tables are of another version now"
-	}
+// Follow has again called when it is seen, at most a second later, that a file is not
+// what it was, and before anybody else is handed the environment. Again returns the
+// file as it found it. It is for what must not wait for the next opening; requests
+// under way see to it themselves that nothing changes for them.
+func (e *Env) Follow(f stamp.File, again func() stamp.File) {
 	e.mu.Lock()
-	followed := e.followed
+	defer e.mu.Unlock()
+	e.followed = append(e.followed, followed{f, again})
+}
+
+// catchUp has modules look again at files that have changed. One goroutine at a time
+// calls it.
+func (e *Env) catchUp() {
+	e.mu.Lock()
+	list := slices.Clone(e.followed)
 	e.mu.Unlock()
-	for _, f := range followed {
-		if f.Stale() {
-			return f.Path + " has changed"
+	for i, f := range list {
+		if !f.file.Stale() {
+			continue
 		}
+		now := f.again()
+		e.mu.Lock()
+		e.followed[i].file = now
+		e.mu.Unlock()
 	}
-	return ""
 }
 
 // close closes the database, whatever modules keep that can be closed, and at last

@@ -3,8 +3,10 @@ package perm
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"projhost/access/authz"
@@ -21,28 +23,37 @@ type chain struct {
 	policies []policy
 	rules    *authz.File        // nil without AuthzPolicy
 	meant    map[string]actions // what each action that rules name stands for
-	files    []stamp.File       // what all this was made from, besides trac.ini
+	file     stamp.File         // what rules were read from
 	warnings []string
 	err      error // why everything is refused to everybody, a *fault.Error
 }
 
 func (ch *chain) has(name string) bool { return slices.Contains(ch.names, name) }
 
-// chains holds each environment's chain. When a file of rules changes, so does the
-// environment: see [envs.Env.Follow].
-var chains = envs.NewSlot(func(e *envs.Env) *chain {
-	ch := newChain(e.Config())
-	for _, f := range ch.files {
-		e.Follow(f)
+// chains holds each environment's chain, which is another when its file of rules is.
+var chains = envs.NewSlot(func(e *envs.Env) *atomic.Pointer[chain] {
+	var p atomic.Pointer[chain]
+	read := func() stamp.File {
+		ch := newChain(e.Config())
+		ch.log(e.Log())
+		p.Store(ch)
+		return ch.file
 	}
+	if f := read(); f.Path != "" {
+		e.Follow(f, read)
+	}
+	return &p
+})
+
+// log tells what is wrong, once for each reading.
+func (ch *chain) log(to *slog.Logger) {
 	if ch.err != nil {
-		e.Log().Error("everything is refused to everybody in this project", "error", fault.As(ch.err).Err)
+		to.Error("everything is refused to everybody in this project", "error", fault.As(ch.err).Err)
 	}
 	for _, w := range ch.warnings {
-		e.Log().Warn(w)
+		to.Warn(w)
 	}
-	return ch
-})
+}
 
 func newChain(config *tracini.Config) *chain {
 	ch := &chain{names: config.List("trac", "permission_policies")}
@@ -103,7 +114,7 @@ func (ch *chain) read(path string) error {
 	for range readTries {
 		seen := stamp.Look(path)
 		rules, err := authz.Load(path)
-		ch.files, ch.rules = []stamp.File{seen}, rules
+		ch.file, ch.rules = seen, rules
 		if !seen.Stale() {
 			return err
 		}
@@ -123,11 +134,11 @@ func (ch *chain) understand(config *tracini.Config) {
 		ch.meant[m.Name] = make(actions)
 		ch.meant[m.Name].add(m.Name, extra)
 		if !slices.Contains(known, m.Name) && !isUndeclared(m.Name) {
-			ch.warn("%s: line %d: [%s] names the action %s, which is none: misspelt, or of a plugin", ch.files[0].Path, m.Line, m.Section, m.Name)
+			ch.warn("%s: line %d: [%s] names the action %s, which is none: misspelt, or of a plugin", ch.file.Path, m.Line, m.Section, m.Name)
 		}
 	}
 	for m := range ch.rules.Strangers() {
-		ch.warn("%s: line %d: [%s] has a rule for %s, and [groups] has no such group: it counts for nobody", ch.files[0].Path, m.Line, m.Section, m.Name)
+		ch.warn("%s: line %d: [%s] has a rule for %s, and [groups] has no such group: it counts for nobody", ch.file.Path, m.Line, m.Section, m.Name)
 	}
 	if i := slices.Index(ch.names, storePolicy); i >= 0 && i < slices.Index(ch.names, rulesPolicy) {
 		ch.warn("[trac] permission_policies names AuthzPolicy after %s: it cannot deny what that one grants", storePolicy)

@@ -88,7 +88,7 @@ func (c *Checker) Has(ctx context.Context, action string, res Resource) (bool, e
 
 // prepare gathers what all answers are made from.
 func (c *Checker) prepare(ctx context.Context) (err error) {
-	c.chain = chains.Get(c.env)
+	c.chain = chains.Get(c.env).Load()
 	if c.chain.err != nil {
 		return c.chain.err
 	}
