@@ -36,6 +36,7 @@ type Env struct {
 
 	mu       sync.Mutex
 	followed []followed
+	trouble  string
 
 	refs    int  // guarded by the entry's mutex
 	retired bool // likewise: no longer handed out, to be closed at refs 0
@@ -88,6 +89,21 @@ func (e *Env) Follow(f stamp.File, again func() stamp.File) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.followed = append(e.followed, followed{f, again})
+}
+
+// Trouble notes what administrators are to know of the environment while it is open,
+// see [Status]; "" takes the former note away. Only what keeps all visitors out
+// belongs here.
+func (e *Env) Trouble(note string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.trouble = note
+}
+
+func (e *Env) noted() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.trouble
 }
 
 // catchUp has modules look again at files that have changed. One goroutine at a time

@@ -3,7 +3,6 @@ package perm
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -35,7 +34,7 @@ var chains = envs.NewSlot(func(e *envs.Env) *atomic.Pointer[chain] {
 	var p atomic.Pointer[chain]
 	read := func() stamp.File {
 		ch := newChain(e.Config())
-		ch.log(e.Log())
+		ch.tell(e)
 		p.Store(ch)
 		return ch.file
 	}
@@ -45,13 +44,16 @@ var chains = envs.NewSlot(func(e *envs.Env) *atomic.Pointer[chain] {
 	return &p
 })
 
-// log tells what is wrong, once for each reading.
-func (ch *chain) log(to *slog.Logger) {
+// tell tells administrators what is wrong, once for each reading.
+func (ch *chain) tell(e *envs.Env) {
+	e.Trouble("")
 	if ch.err != nil {
-		to.Error("everything is refused to everybody in this project", "error", fault.As(ch.err).Err)
+		why := fault.As(ch.err).Err.Error()
+		e.Trouble(why)
+		e.Log().Error("everything is refused to everybody in this project", "error", why)
 	}
 	for _, w := range ch.warnings {
-		to.Warn(w)
+		e.Log().Warn(w)
 	}
 }
 

@@ -259,6 +259,9 @@ func TestRulesCountAtOnce(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%q: %s, want %s", c.rules, got, c.want)
 		}
+		if s := r.Snapshot(t.Context()); len(s) != 1 || (s[0].Trouble != "") != strings.Contains(c.want, "broken") {
+			t.Errorf("%q: administrators are told of %+v", c.rules, s)
+		}
 		if ok, err := first.Has(t.Context(), "WIKI_VIEW", page("A")); ok || err != nil {
 			t.Errorf("%q: a request under way is told otherwise now: %v, %v", c.rules, ok, err)
 		}

@@ -148,7 +148,7 @@ func (c *checked) permissions(e *envs.Env) {
 	}
 	if d.Err != nil {
 		c.OK = false
-		c.add(problem, "permissions", "%v: everything is refused to everybody", d.Err)
+		c.add(problem, "permissions", "everything is refused to everybody: %v", d.Err)
 		return
 	}
 	c.add(fine, "permissions", "decided by %s", d.Policies)
