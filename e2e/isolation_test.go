@@ -80,9 +80,14 @@ func newIsolated(t *testing.T, n int, o envs.Options, of func(i int, name string
 				if x.resting(name) {
 					trac["readonly"] = "enabled"
 				}
-				dir := testenvs.Make(t, x.parent, name, map[string]map[string]string{
-					"http-headers": {"x-canary": testenvs.Canary(name)}, "trac": trac,
-				})
+				settings := map[string]map[string]string{"http-headers": {"x-canary": testenvs.Canary(name)}, "trac": trac}
+				if hidden(name) != "" {
+					trac["permission_policies"] = "AuthzPolicy, DefaultPermissionPolicy, LegacyAttachmentPolicy"
+					settings["components"] = map[string]string{"tracopt.perm.*": "enabled"}
+					settings["authz_policy"] = map[string]string{"authz_file": "authz"}
+				}
+				dir := testenvs.Make(t, x.parent, name, settings)
+				x.hide(t, name)
 				if x.resting(name) {
 					attachOwn(t, dir, name)
 				}
@@ -100,7 +105,7 @@ func newIsolated(t *testing.T, n int, o envs.Options, of func(i int, name string
 	x.handler = dispatch.New(dispatch.Options{
 		Registry: r, Site: project.NewSite(account.Module{}, chrome.Module{}, download.Module{}, wiki.Module{}),
 		Door: door.New(door.Options{Key: isolationKey, Pages: pages.Handlers(), Log: log}), Meter: meter,
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	return x
 }
@@ -109,6 +114,34 @@ func newIsolated(t *testing.T, n int, o envs.Options, of func(i int, name string
 // among those that logins signs in to.
 func (x *isolated) resting(name string) bool {
 	return strings.HasSuffix(name, "9-é") && name > "env-02"
+}
+
+// hidden is the path of a page that an environment's file of rules hides from
+// everybody, "" if it has none. A third has one, a third another.
+func hidden(name string) string {
+	switch (name[5] + name[6]) % 3 {
+	case 1:
+		return "/wiki/SecondPage"
+	case 2:
+		return "/wiki/Größe/Übersicht"
+	}
+	return ""
+}
+
+// hide writes an environment's file of rules, if it has one.
+func (x *isolated) hide(t *testing.T, name string) {
+	page, ok := strings.CutPrefix(hidden(name), "/wiki/")
+	if !ok {
+		return
+	}
+	file := filepath.Join(x.parent, name, "conf", "authz")
+	err := os.WriteFile(file+".new", fmt.Appendf(nil, "[wiki:%s]\n* = !WIKI_VIEW\n[*]\n%s = TRAC_ADMIN\n", page, testenvs.Canary(name)), 0o644)
+	if err == nil {
+		err = os.Rename(file+".new", file)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // attachOwn attaches a file with the canary to an environment.
@@ -177,6 +210,14 @@ type question struct {
 }
 
 func (x *isolated) ask(rng *rand.Rand) question {
+	q := x.askAny(rng)
+	if q.path == hidden(q.name) {
+		q.status = 403
+	}
+	return q
+}
+
+func (x *isolated) askAny(rng *rand.Rand) question {
 	name := x.names[rng.IntN(len(x.names))]
 	q := question{name: name, path: "/wiki", status: 200, resting: x.resting(name)}
 	if q.resting {
@@ -247,7 +288,7 @@ func (x *isolated) check(q question, a answer) error {
 	case x.killed && a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != "":
 		x.refused.Add(1)
 		return q.clean(a)
-	case x.killed && a.status == http.StatusNotFound && q.status == a.status:
+	case x.killed && (a.status == http.StatusNotFound || a.status == http.StatusForbidden) && q.status == a.status:
 		return q.clean(a)
 	}
 	return q.check(a)
@@ -388,7 +429,8 @@ func (x *isolated) logins(t *testing.T) {
 	}
 }
 
-// changeSettings rewrites trac.ini files so that environments reload.
+// changeSettings rewrites trac.ini files so that environments reload, and files of
+// rules so that they are opened anew.
 func (x *isolated) changeSettings(t *testing.T, done <-chan struct{}) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	for n := 0; ; n++ {
@@ -397,7 +439,12 @@ func (x *isolated) changeSettings(t *testing.T, done <-chan struct{}) {
 			return
 		case <-time.After(time.Millisecond):
 		}
-		ini := filepath.Join(x.parent, x.names[rng.IntN(len(x.names))], "conf", "trac.ini")
+		name := x.names[rng.IntN(len(x.names))]
+		if n%2 == 0 {
+			x.hide(t, name)
+			continue
+		}
+		ini := filepath.Join(x.parent, name, "conf", "trac.ini")
 		text, err := os.ReadFile(ini)
 		if err == nil {
 			base, _, _ := strings.Cut(string(text), "\n[changed]")

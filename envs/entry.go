@@ -189,6 +189,7 @@ func (e *entry) check(ctx context.Context, r *Registry, env *Env) error {
 		e.retire(r)
 		return e.openFirst(ctx, r)
 	}
+	env.catchUp()
 	files := filesOf(e.loc.dir)
 	fresh := !env.config.Stale() && env.dbFile.SameFile(stamp.Of(env.db.File()))
 	e.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -32,6 +33,10 @@ type Env struct {
 	ownLog   *envlog.Log
 	log      *slog.Logger // ownLog's
 	dbFile   stamp.Stamp  // the database file, for SQLite
+
+	mu       sync.Mutex
+	followed []followed
+	trouble  string
 
 	refs    int  // guarded by the entry's mutex
 	retired bool // likewise: no longer handed out, to be closed at refs 0
@@ -69,6 +74,54 @@ func (e *Env) ReadOnlyBy() ReadOnlyBy { return e.readOnly }
 // Log writes to the host's log, with the environment's name on every line, and to
 // the environment's own, see [Options].Logs.
 func (e *Env) Log() *slog.Logger { return e.log }
+
+// followed is a file that a module has made something of.
+type followed struct {
+	file  stamp.File
+	again func() stamp.File
+}
+
+// Follow has again called when it is seen, at most a second later, that a file is not
+// what it was, and before anybody else is handed the environment. Again returns the
+// file as it found it. It is for what must not wait for the next opening; requests
+// under way see to it themselves that nothing changes for them.
+func (e *Env) Follow(f stamp.File, again func() stamp.File) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.followed = append(e.followed, followed{f, again})
+}
+
+// Trouble notes what administrators are to know of the environment while it is open,
+// see [Status]; "" takes the former note away. Only what keeps all visitors out
+// belongs here.
+func (e *Env) Trouble(note string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.trouble = note
+}
+
+func (e *Env) noted() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.trouble
+}
+
+// catchUp has modules look again at files that have changed. One goroutine at a time
+// calls it.
+func (e *Env) catchUp() {
+	e.mu.Lock()
+	list := slices.Clone(e.followed)
+	e.mu.Unlock()
+	for i, f := range list {
+		if !f.file.Stale() {
+			continue
+		}
+		now := f.again()
+		e.mu.Lock()
+		e.followed[i].file = now
+		e.mu.Unlock()
+	}
+}
 
 // close closes the database, whatever modules keep that can be closed, and at last
 // the log.

@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"projhost/db"
 	"projhost/envs"
 	"projhost/internal/fault"
+	"projhost/internal/stamp"
 	"projhost/testenvs"
 )
 
@@ -492,5 +494,58 @@ func TestCreateIsAllOrNothing(t *testing.T) {
 	must(t, envs.Create(t.Context(), dir, envs.CreateOptions{}))
 	if envs.Create(t.Context(), dir, envs.CreateOptions{}) == nil {
 		t.Error("an existing environment was overwritten")
+	}
+}
+
+// TestFollowed: what a module makes of a file is made again when that has changed,
+// though the environment stays open, and though its settings cannot be read.
+func TestFollowed(t *testing.T) {
+	r, parent := testenvs.New(t, "one")
+	l := locate(t, r, parent, "one")
+	rules := filepath.Join(parent, "one", "conf", "rules")
+	made := atomic.Int32{}
+	texts := envs.NewSlot(func(e *envs.Env) *atomic.Value {
+		var text atomic.Value
+		read := func() stamp.File {
+			made.Add(1)
+			seen := stamp.Look(rules)
+			b, _ := os.ReadFile(rules) // none is an empty one
+			text.Store(string(b))
+			return seen
+		}
+		e.Follow(read(), read)
+		return &text
+	})
+	first, release := acquire(t, r, l)
+	defer release()
+	change := func(want string) {
+		t.Helper()
+		if want != "" {
+			must(t, os.WriteFile(rules, []byte(want), 0o600))
+		} else {
+			_ = os.Remove(rules)
+		}
+		eventually(t, fmt.Sprintf("%q is in force", want), func() bool {
+			e, release := acquire(t, r, l)
+			defer release()
+			if e != first {
+				t.Fatal("the environment was opened anew")
+			}
+			return texts.Get(e).Load() == want
+		})
+	}
+	for _, want := range []string{"", "a", "b", ""} {
+		change(want)
+	}
+	must(t, os.WriteFile(filepath.Join(parent, "one", "conf", "trac.ini"), []byte("nonsense"), 0o600))
+	change("c")
+	before := made.Load()
+	for range 5 {
+		time.Sleep(10 * time.Millisecond)
+		_, release := acquire(t, r, l)
+		release()
+	}
+	if made.Load() != before {
+		t.Error("it is made again of a file that has not changed")
 	}
 }

@@ -16,6 +16,7 @@ type Status struct {
 	Info
 	Retry   time.Time // of one that is Broken: when it is tried again though its files stay as they are; zero: when it is asked for
 	Stale   string    // why its changed settings are not in force; "" if they are
+	Trouble string    // why it is open and yet lets nobody in, for operators only; see [Env.Trouble]
 	Running int       // requests in it
 	Waiting int       // requests that wait for it
 	Size    Size      // see Size.At
@@ -83,8 +84,11 @@ func (r *Registry) status(s *scanned, e *entry) Status {
 		if e.broken != nil {
 			st.Retry = e.broken.until
 		}
-		if e.env != nil && e.reload != nil {
-			st.Stale = e.reload.err.Error()
+		if e.env != nil {
+			st.Trouble = e.env.noted()
+			if e.reload != nil {
+				st.Stale = e.reload.err.Error()
+			}
 		}
 		e.mu.Unlock()
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"projhost/access/perm"
 	"projhost/internal/href"
 	"projhost/internal/stage"
 	"projhost/markup"
@@ -25,13 +26,16 @@ type Navigator interface {
 	Metanav(r *Request) ([]NavItem, error)
 }
 
+// LinkFunc tells what a link means in a text of the resource from. A zero Target
+// leaves the text as it is. After an error it is not called again.
+type LinkFunc func(from markup.Context, l markup.Link) (markup.Target, error)
+
 // Linker is a module that knows what links in wiki text mean.
 type Linker interface {
 	// LinkRealms are the prefixes it resolves: "wiki", say.
 	LinkRealms() []string
-	// Links returns what resolves them while one text is rendered for r. A
-	// zero Target leaves the text as it is.
-	Links(r *Request) (func(from markup.Context, l markup.Link) markup.Target, error)
+	// Links returns what resolves them while one text is rendered for r.
+	Links(r *Request) (LinkFunc, error)
 }
 
 // Starter is a module that can answer a project's first page.
@@ -106,7 +110,7 @@ func (s *Site) Starter(r *Request) (Starter, bool) {
 // Render writes wiki text of the resource from as HTML for r's user: the one
 // place where it is done, whichever module the text belongs to.
 func (s *Site) Render(r *Request, from markup.Context, doc *markup.Doc) (string, error) {
-	shown, err := r.emailsShown()
+	shown, err := r.emailsShown(perm.Resource{Realm: from.Realm, ID: from.ID})
 	if err != nil {
 		return "", err
 	}
@@ -114,7 +118,7 @@ func (s *Site) Render(r *Request, from markup.Context, doc *markup.Doc) (string,
 	clock.Begin(stage.Render)
 	defer clock.End(stage.Render)
 	config := r.Env.Config()
-	links := &resolver{site: s, request: r, ready: make(map[Linker]func(markup.Context, markup.Link) markup.Target)}
+	links := &resolver{site: s, request: r, ready: make(map[Linker]LinkFunc)}
 	html := doc.AppendHTML(make([]byte, 0, htmlGuess), markup.Options{
 		Resolver: links, Context: from, ShowEmail: shown,
 		SafeSchemes: config.List("wiki", "safe_schemes"),
@@ -132,7 +136,7 @@ const htmlGuess = 4096
 type resolver struct {
 	site    *Site
 	request *Request
-	ready   map[Linker]func(markup.Context, markup.Link) markup.Target
+	ready   map[Linker]LinkFunc
 	err     error
 }
 
@@ -157,7 +161,9 @@ func (v *resolver) Resolve(from markup.Context, l markup.Link) markup.Target {
 		}
 		v.ready[linker] = links
 	}
-	return links(from, l)
+	var to markup.Target
+	to, v.err = links(from, l)
+	return to
 }
 
 // path is the link of "[/path]", below the project, or of "[//path]", below

@@ -109,20 +109,20 @@ func (r *Request) ShowAuthor(name string) (string, error) {
 	if !strings.Contains(name, "@") {
 		return name, nil
 	}
-	shown, err := r.emailsShown()
+	shown, err := r.emailsShown(perm.Resource{})
 	if err != nil || shown {
 		return name, err
 	}
 	return hideAddresses(name), nil
 }
 
-// emailsShown tells whether r's user sees addresses in full: by EMAIL_VIEW, or
-// because [trac] show_email_addresses lets everybody.
-func (r *Request) emailsShown() (bool, error) {
+// emailsShown tells whether r's user sees addresses in full in a text of res: by
+// EMAIL_VIEW, or because [trac] show_email_addresses lets everybody.
+func (r *Request) emailsShown(res perm.Resource) (bool, error) {
 	if r.Env.Config().Bool("trac", "show_email_addresses") {
 		return true, nil
 	}
-	return r.Perm.Has(r.Context(), "EMAIL_VIEW", perm.Resource{})
+	return r.Perm.Has(r.Context(), "EMAIL_VIEW", res)
 }
 
 // hideAddresses replaces the domain of every address in s by "…".

@@ -163,6 +163,9 @@ func layRow(r *Row, cols []column, now time.Time) templates.StatusRow {
 	if r.Stale != "" {
 		say("goes on with former settings: " + r.Stale)
 	}
+	if r.Trouble != "" {
+		say("lets nobody in: " + r.Trouble)
+	}
 	switch r.ReadOnlyBy {
 	case "host":
 		say("read-only, since the server was started so")

@@ -24,8 +24,9 @@ type Row struct {
 	Description  string `json:"description,omitempty"`
 	Reason       string `json:"reason,omitempty"` // why it is broken
 
-	Retry *time.Time `json:"retry,omitempty"` // when one that is broken is tried again
-	Stale string     `json:"stale,omitempty"` // why its changed settings are not in force
+	Retry   *time.Time `json:"retry,omitempty"`   // when one that is broken is tried again
+	Stale   string     `json:"stale,omitempty"`   // why its changed settings are not in force
+	Trouble string     `json:"trouble,omitempty"` // why it is open and lets nobody in
 
 	Size *Size `json:"size,omitempty"` // absent if it is not known yet
 	Use  *Use  `json:"use,omitempty"`  // absent if no running server tells
@@ -73,7 +74,7 @@ func NewRow(i envs.Info, size envs.Size) *Row {
 // liveRow is what a running server knows of an environment.
 func liveRow(s *envs.Status, f watch.Figures) *Row {
 	r := NewRow(s.Info, s.Size)
-	r.Retry, r.Stale = moment(s.Retry), s.Stale
+	r.Retry, r.Stale, r.Trouble = moment(s.Retry), s.Stale, s.Trouble
 	r.Use = &Use{
 		Running: s.Running, Waiting: s.Waiting, Requests: f.Requests, Errors: f.Errors, Refused: f.Refused, Bytes: f.Bytes,
 		Mean: f.Mean.Seconds(), P50: f.P50.Seconds(), P95: f.P95.Seconds(), Last: moment(f.Last),

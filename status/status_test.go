@@ -271,6 +271,17 @@ func TestActions(t *testing.T) {
 	if n := d.registry.OpenCount(); n != 0 {
 		t.Errorf("%d are open", n)
 	}
+	two, release, err := d.registry.Acquire(t.Context(), loc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two.Trouble("its rules are gone")
+	_, body := d.ask(t, http.MethodGet, status.PageName, "", nil)
+	says(body, "lets nobody in: its rules are gone")
+	if s := d.report(t, "q=two").Environments[0].Trouble; s != "its rules are gone" {
+		t.Errorf("two's trouble: %q", s)
+	}
+	release()
 	says(do("open", "../elsewhere"), "there is no such environment")
 	says(do("nosuch", "one"), "There is no such action.")
 	says(do("open"), "No environment was chosen.")

@@ -48,13 +48,21 @@ func implied(action string) []string {
 	return nil
 }
 
+// undeclared lists actions that Trac asks policies for and that cannot be granted:
+// no meta action implies them.
+const undeclared = ` ATTACHMENT_CREATE ATTACHMENT_DELETE ATTACHMENT_VIEW TICKET_CHG_MILESTONE WIKI_CHANGE_READONLY `
+
+func isUndeclared(action string) bool { return strings.Contains(undeclared, " "+action+" ") }
+
 // Actions returns all that can be granted in a project, sorted.
-func Actions(e *envs.Env) []string {
+func Actions(e *envs.Env) []string { return allActions(e.Config()) }
+
+func allActions(config *tracini.Config) []string {
 	set := make(actions)
 	for a := range strings.FieldsSeq(plain + " " + metas) {
 		set[a] = struct{}{}
 	}
-	for meta, members := range extraActions(e) {
+	for meta, members := range extraActions(config) {
 		for _, a := range append(slices.Clip(members), meta) {
 			set[a] = struct{}{}
 		}
@@ -101,12 +109,12 @@ const extraProvider = "tracopt.perm.config_perm_provider.extrapermissionsprovide
 
 // extraActions are the actions that trac.ini adds, with those they bring along:
 // "META = A, B". The name of a META that begins with "_" counts for nothing.
-func extraActions(e *envs.Env) map[string][]string {
-	if !enabled(e.Config(), extraProvider) {
+func extraActions(config *tracini.Config) map[string][]string {
+	if !enabled(config, extraProvider, false) {
 		return nil
 	}
 	extra := make(map[string][]string)
-	for meta, value := range e.Config().Section("extra-permissions") {
+	for meta, value := range config.Section("extra-permissions") {
 		var members []string
 		for _, a := range tracini.ParseList(value) {
 			members = append(members, strings.ToUpper(a))
@@ -122,10 +130,10 @@ func extraActions(e *envs.Env) map[string][]string {
 	return extra
 }
 
-// enabled tells whether [components] has an optional part of Trac, by its name
-// in small letters: the rule that names most of it counts.
-func enabled(config *tracini.Config, name string) bool {
-	best, on := -1, false
+// enabled tells whether [components] has a part of Trac, by its name in small
+// letters: the rule that names most of it counts, usual where there is none.
+func enabled(config *tracini.Config, name string, usual bool) bool {
+	best, on := -1, usual
 	for rule, value := range config.Section("components") {
 		rule = strings.TrimSuffix(strings.ToLower(rule), ".*")
 		if (name == rule || strings.HasPrefix(name, rule+".")) && len(rule) > best {
@@ -134,4 +142,16 @@ func enabled(config *tracini.Config, name string) bool {
 		}
 	}
 	return on
+}
+
+// HasComponent tells whether a rule of [components] is about optional parts of Trac
+// that this program has, and about no other.
+func HasComponent(rule string) bool {
+	rule = strings.TrimSuffix(strings.ToLower(rule), ".*")
+	for _, name := range []string{extraProvider, rulesComponent} {
+		if strings.HasPrefix(rule, "tracopt.perm") && (name == rule || strings.HasPrefix(name, rule+".")) {
+			return true
+		}
+	}
+	return false
 }

@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"projhost/access/auth"
+	"projhost/access/authz"
 	"projhost/db"
 	"projhost/envs"
 	"projhost/internal/fault"
@@ -19,23 +21,54 @@ import (
 const Admin = "TRAC_ADMIN"
 
 // Resource is what an action is about. The zero value is the project itself.
-type Resource struct{ Realm, ID string }
+type Resource struct {
+	Realm, ID string
+	Version   string    // "" is none in particular
+	Parent    *Resource // what it is a part of, nil if of the project alone
+}
+
+// At returns a version of the resource, counted from 1; 0 is none in particular.
+func (r Resource) At(version int) Resource {
+	if r.Version = ""; version != 0 {
+		r.Version = strconv.Itoa(version)
+	}
+	return r
+}
+
+// Attachment returns a file that is attached to the resource.
+func (r Resource) Attachment(name string) Resource {
+	return Resource{Realm: attachmentRealm, ID: name, Parent: &r}
+}
 
 func (r Resource) String() string {
 	if r.Realm == "" {
 		return "the project"
 	}
-	return r.Realm + ":" + r.ID
+	s := r.Realm + ":" + r.ID
+	if r.Version != "" {
+		s += "@" + r.Version
+	}
+	if r.Parent != nil {
+		s += " of " + r.Parent.String()
+	}
+	return s
 }
 
-// Checker answers for one user in one environment during one request: its
-// answers are all of the same moment.
+// Checker answers for one user in one environment during one request, as the
+// project's chain of policies has it: the first that does not leave it to the next
+// decides, and where none does, it is refused. So an administrator may be refused
+// what an earlier policy than the permission table denies.
+//
+// What was granted and the rules of files are of the same moment for all answers;
+// that a page is read-only is asked for when it matters.
 type Checker struct {
 	env  *envs.Env
 	user auth.User
 
 	once    sync.Once
+	chain   *chain
 	granted actions
+	rules   authz.Rules
 	err     error
 }
 
@@ -43,14 +76,29 @@ type Checker struct {
 func For(e *envs.Env, u auth.User) *Checker { return &Checker{env: e, user: u} }
 
 // Has tells whether the user may do action to res. Errors are the database's,
-// or say that the project names a policy this program does not know, in which
-// case everything is refused.
+// or say that a policy of the project cannot decide, in which case everything is
+// refused: Denied if this program does not have it, Busy if it is out of order.
 func (c *Checker) Has(ctx context.Context, action string, res Resource) (bool, error) {
-	c.once.Do(func() { c.granted, c.err = tables.Get(c.env).actionsOf(ctx, c.env, c.user) })
-	if c.err != nil {
+	c.once.Do(func() { c.err = c.prepare(ctx) })
+	if c.err != nil || c.env.ReadOnly() && !reads(action) {
 		return false, c.err
 	}
-	return c.granted.has(action) && (reads(action) || !c.env.ReadOnly()), nil
+	return c.allowed(ctx, action, res)
+}
+
+// prepare gathers what all answers are made from.
+func (c *Checker) prepare(ctx context.Context) (err error) {
+	c.chain = chains.Get(c.env).Load()
+	if c.chain.err != nil {
+		return c.chain.err
+	}
+	if c.chain.rules != nil {
+		c.rules = c.chain.rules.For(c.user.Name(), c.user.Known())
+	}
+	if c.chain.has(storePolicy) {
+		c.granted, err = tables.Get(c.env).actionsOf(ctx, c.env, c.user)
+	}
+	return err
 }
 
 // reads is true for actions that change nothing: by the custom of Trac and its
@@ -102,7 +150,7 @@ const generationKey = "trac.perm.DefaultPermissionStore._all_permissions"
 const maxUsers = 1024
 
 // tables holds each environment's permission table.
-var tables = envs.NewSlot(func(e *envs.Env) *table { return &table{generation: -2, extra: extraActions(e)} })
+var tables = envs.NewSlot(func(e *envs.Env) *table { return &table{generation: -2, extra: extraActions(e.Config())} })
 
 // table is the permission table of one environment as of one generation.
 type table struct {
@@ -114,14 +162,6 @@ type table struct {
 }
 
 func (t *table) actionsOf(ctx context.Context, e *envs.Env, u auth.User) (actions, error) {
-	policies := e.Config().List("trac", "permission_policies")
-	if p := unknownPolicy(policies); p != "" {
-		return nil, fault.Wrap(fault.Denied, "This project's permissions are decided by a policy that this server does not have, so nothing is shown.",
-			fmt.Errorf("[trac] permission_policies names %s, which is not supported: access is refused", p))
-	}
-	if !slices.Contains(policies, storePolicy) {
-		return nil, nil // nobody grants anything
-	}
 	generation, rows := int64(0), map[string][]string(nil)
 	err := e.DB().Read(ctx, func(tx *db.Tx) (err error) {
 		if generation, err = tx.Generation(generationKey); err != nil || t.isAt(generation) {
@@ -179,27 +219,4 @@ func expand(rows map[string][]string, u auth.User, extra map[string][]string) ac
 		visit(u.Name())
 	}
 	return set
-}
-
-// storePolicy is the policy that looks into the permission table.
-const storePolicy = "DefaultPermissionPolicy"
-
-// unknownPolicy returns the first of policies that this program does not have,
-// "" if there is none. The wiki and ticket policies only concern changes.
-func unknownPolicy(policies []string) string {
-	for _, p := range policies {
-		switch p {
-		case storePolicy, "DefaultWikiPolicy", "DefaultTicketPolicy", "LegacyAttachmentPolicy", "ReadonlyWikiPolicy":
-		default:
-			return p
-		}
-	}
-	return ""
-}
-
-// UnknownPolicy returns the first policy in the project's [trac]
-// permission_policies that this program does not have, "" if it has them all.
-// A project with one is refused to everybody.
-func UnknownPolicy(e *envs.Env) string {
-	return unknownPolicy(e.Config().List("trac", "permission_policies"))
 }

@@ -75,7 +75,7 @@ func Revoke(ctx context.Context, e *envs.Env, remove []Entry) error {
 
 // whyNot says why an entry cannot be removed.
 func whyNot(e *envs.Env, rows map[string][]string, x Entry) error {
-	if x.Subject != "*" && IsAction(x.Action) && expand(rows, auth.Named(x.Subject), extraActions(e)).has(x.Action) {
+	if x.Subject != "*" && IsAction(x.Action) && expand(rows, auth.Named(x.Subject), extraActions(e.Config())).has(x.Action) {
 		return fault.New(fault.Conflict, fmt.Sprintf("%s has %s by a group or by another action, not by itself.", x.Subject, x.Action))
 	}
 	return fault.New(fault.NotFound, fmt.Sprintf("%s is not granted to %s.", x.Action, x.Subject))
@@ -89,7 +89,7 @@ func Granted(ctx context.Context, e *envs.Env, u auth.User) (list []string, err 
 		if err != nil {
 			return err
 		}
-		set := expand(rows, u, extraActions(e))
+		set := expand(rows, u, extraActions(e.Config()))
 		if _, all := set[Admin]; all {
 			for _, a := range Actions(e) {
 				set.add(a, nil)
@@ -146,6 +146,37 @@ func removeAll(tx *db.Tx, remove []Entry) (gone int, err error) {
 		gone += int(r.Changed)
 	}
 	return gone, nil
+}
+
+// pageReadOnly tells whether a wiki page is marked as read-only; one that is not
+// there is not.
+func pageReadOnly(ctx context.Context, e *envs.Env, name string) (marked bool, err error) {
+	err = e.DB().Read(ctx, func(tx *db.Tx) error {
+		_, err := tx.One(func(row db.Row) error {
+			marked = row.Int(0) != 0
+			return nil
+		}, "SELECT readonly FROM wiki WHERE name = ? ORDER BY version DESC LIMIT 1", name)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("reading whether the wiki page %q is read-only: %w", name, err)
+	}
+	return marked, nil
+}
+
+// attachmentAuthor is who attached a file, "" if it is not there.
+func attachmentAuthor(ctx context.Context, e *envs.Env, parent Resource, name string) (author string, err error) {
+	err = e.DB().Read(ctx, func(tx *db.Tx) error {
+		_, err := tx.One(func(row db.Row) error {
+			author = row.Text(0)
+			return nil
+		}, "SELECT author FROM attachment WHERE type = ? AND id = ? AND filename = ?", parent.Realm, parent.ID, name)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("reading who attached %q: %w", name, err)
+	}
+	return author, nil
 }
 
 func readRows(tx *db.Tx) (map[string][]string, error) {

@@ -142,12 +142,16 @@ func (c *checked) database(e *envs.Env) {
 }
 
 func (c *checked) permissions(e *envs.Env) {
-	if p := perm.UnknownPolicy(e); p != "" {
+	d := perm.Inspect(e.Config())
+	for _, w := range d.Warnings {
+		c.add(notice, "permissions", "%s", w)
+	}
+	if d.Err != nil {
 		c.OK = false
-		c.add(problem, "permissions", "[trac] permission_policies names %s, which this program does not have: everything is refused to everybody", p)
+		c.add(problem, "permissions", "everything is refused to everybody: %v", d.Err)
 		return
 	}
-	c.add(fine, "permissions", "the policies are known")
+	c.add(fine, "permissions", "decided by %s", d.Policies)
 }
 
 func (c *checked) settings(e *envs.Env) {
@@ -163,7 +167,7 @@ func (c *checked) settings(e *envs.Env) {
 func (c *checked) plugins(e *envs.Env) {
 	for name, value := range e.Config().Section("components") {
 		on, _ := tracini.ParseBool(value)
-		if on && !strings.HasPrefix(name, "trac.") {
+		if on && !strings.HasPrefix(name, "trac.") && !perm.HasComponent(name) {
 			c.add(notice, "plugins", "[components] %s: a plugin or an optional part of Trac, not available here", name)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"gopkg.in/ini.v1"
 
+	"projhost/access/perm"
 	"projhost/envs/tracini"
 	"projhost/front"
 )
@@ -229,15 +230,22 @@ func checkIni(c *cobra.Command, env string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", env, err)
 	}
-	n := 0
-	for _, p := range config.Problems() {
-		n++
+	problems, decides := config.Problems(), perm.Inspect(config)
+	for _, p := range problems {
 		if _, err := fmt.Fprintf(c.OutOrStdout(), "%s:%d: [%s] %s = %s: %s\n", p.File, p.Line, p.Section, p.Option, p.Value, p.Problem); err != nil {
 			return err
 		}
 	}
-	if n > 0 {
-		return fmt.Errorf("%s: %d values are not used", env, n)
+	for _, w := range decides.Warnings {
+		if _, err := fmt.Fprintln(c.OutOrStdout(), w); err != nil {
+			return err
+		}
+	}
+	switch {
+	case decides.Err != nil:
+		return fmt.Errorf("%s: everything is refused to everybody: %w", env, decides.Err)
+	case len(problems) > 0:
+		return fmt.Errorf("%s: %d values are not used", env, len(problems))
 	}
 	return nil
 }

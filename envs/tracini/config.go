@@ -149,7 +149,7 @@ func (l *loader) parents(src *source, file string, above []string) error {
 func (s *source) inherited() (value string, line int) {
 	e := s.find(option{"inherit", "file"})
 	if e == nil && slices.Contains(s.sections, "inherit") {
-		e = s.find(option{defaultSection, "file"})
+		e = s.find(option{DefaultSection, "file"})
 	}
 	if e == nil {
 		return "", 0
@@ -184,7 +184,7 @@ func (l *loader) add(src *source, file int) {
 	}
 	for i := range src.settings {
 		s := &src.settings[i]
-		if s.section != defaultSection {
+		if s.section != DefaultSection {
 			put(s.option, s)
 			continue
 		}

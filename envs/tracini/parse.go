@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// defaultSection is the section whose options every other section of the same
-// file has too.
-const defaultSection = "DEFAULT"
+// DefaultSection is the section whose options every other section of the same
+// file has too, before its own; where it sets one itself, its value counts.
+const DefaultSection = "DEFAULT"
 
 // source is one file's text taken apart. Strings are cut out of that text, so
 // it stays in memory as long as they do.
@@ -23,6 +23,7 @@ type source struct {
 type span struct {
 	name       string // of the section that begins there
 	start, end int
+	line       int
 }
 
 // option is the full name of an option.
@@ -41,6 +42,7 @@ type sourced struct {
 // be told these rules: see TestIniV1.
 type parser struct {
 	source
+	rules   bool            // the file is one for [Sections], not a trac.ini
 	seen    map[string]bool // sections
 	section string
 	inside  bool            // a section header was read
@@ -51,15 +53,17 @@ type parser struct {
 	at, end int             // the line that is being read, in bytes of the text
 }
 
-// parse takes the text of a file apart. The error has no file name yet.
-func parse(text string) (*source, *Error) {
+// parse takes the text of a trac.ini apart. The error has no file name yet.
+func parse(text string) (*source, *Error) { return new(parser).parse(text) }
+
+func (p *parser) parse(text string) (*source, *Error) {
 	switch {
 	case strings.HasPrefix(text, "\ufeff"):
 		return nil, &Error{Line: 1, Problem: "the file begins with a byte order mark, which Trac refuses"}
 	case !utf8.ValidString(text):
 		return nil, &Error{Line: badLine(text), Problem: "not UTF-8"}
 	}
-	p := &parser{current: -1, seen: map[string]bool{}}
+	p.current, p.seen = -1, map[string]bool{}
 	p.settings = make([]sourced, 0, strings.Count(text, "\n")+1)
 	size := len(text)
 	for number := 1; text != ""; number++ {
@@ -152,8 +156,8 @@ func (p *parser) line(raw string, number int) (problem string) {
 	}
 	p.finish()
 	p.indent = indent
-	if name, ok := header(text); ok {
-		return p.begin(name)
+	if name, ok := p.header(text); ok {
+		return p.begin(name, number)
 	}
 	if !p.inside {
 		return "text before the first [section]"
@@ -161,20 +165,25 @@ func (p *parser) line(raw string, number int) (problem string) {
 	return p.set(text, number)
 }
 
-// header reads a section header. What follows the bracket is ignored.
-func header(text string) (name string, ok bool) {
-	if text[0] != '[' {
+// header reads a section header. What follows the bracket is ignored. For Python
+// before 3.11 that is the first one, which is the safe choice for a trac.ini; in a
+// file of rules, sections are patterns that hold brackets, and the last one counts.
+func (p *parser) header(text string) (name string, ok bool) {
+	end := strings.IndexByte(text, ']')
+	if p.rules {
+		end = strings.LastIndexByte(text, ']')
+	}
+	if text[0] != '[' || end < 2 {
 		return "", false
 	}
-	name, _, ok = strings.Cut(text[1:], "]")
-	return name, ok && name != ""
+	return text[1:end], true
 }
 
 // begin starts a section.
-func (p *parser) begin(name string) (problem string) {
+func (p *parser) begin(name string, number int) (problem string) {
 	p.section, p.inside = name, true
-	p.headers = append(p.headers, span{name, p.at, p.end})
-	if name == defaultSection { // which Trac lets a file have twice
+	p.headers = append(p.headers, span{name, p.at, p.end, number})
+	if name == DefaultSection { // which Trac lets a file have twice
 		return ""
 	}
 	if p.seen[name] {
@@ -191,7 +200,10 @@ func (p *parser) set(text string, number int) (problem string) {
 	if i < 0 {
 		return "neither [section] nor name = value: " + excerpt(text)
 	}
-	name := strings.ToLower(trim(text[:i]))
+	name := trim(text[:i])
+	if !p.rules {
+		name = strings.ToLower(name)
+	}
 	if name == "" {
 		return "an option without a name: " + excerpt(text)
 	}

@@ -106,7 +106,7 @@ func (c *Config) source(section, option string) (string, bool) {
 	for _, e := range c.options(section) {
 		if option == "" || e.name == strings.ToLower(option) {
 			if e.file == 0 {
-				return fmt.Sprintf("[%s] of %s, line %d", defaultSection, c.files[0].Path, e.line), true
+				return fmt.Sprintf("[%s] of %s, line %d", DefaultSection, c.files[0].Path, e.line), true
 			}
 			return fmt.Sprintf("%s, line %d", c.files[e.file].Path, e.line), true
 		}

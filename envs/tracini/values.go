@@ -107,6 +107,16 @@ func (o *Option) choose(value string) (choice string, ok bool) {
 // directory of the file given to [Load], even if it stands in an inherited
 // file (Trac 1.6).
 func (c *Config) Path(section, option string) string {
+	path := c.LinkedPath(section, option)
+	if path == "" {
+		return ""
+	}
+	return realPath(path)
+}
+
+// LinkedPath is Path with symbolic links left in it: for what has to be noticed
+// when a link is turned elsewhere.
+func (c *Config) LinkedPath(section, option string) string {
 	value, _, _ := c.value(section, option)
 	if value == "" {
 		return ""
@@ -118,7 +128,7 @@ func (c *Config) Path(section, option string) string {
 	if err != nil {
 		return filepath.Clean(value)
 	}
-	return realPath(abs)
+	return abs
 }
 
 // realPath resolves the symbolic links of the part of path that exists.

@@ -134,6 +134,9 @@ func TestPath(t *testing.T) {
 			t.Errorf("[%s] %s is %q, want %q", p.section, p.option, got, p.want)
 		}
 	}
+	if got, want := c.LinkedPath("authz_policy", "authz_file"), filepath.Join(dir, "env/conf/link/authz"); got != want || c.LinkedPath("inherit", "htdocs_dir") != "" {
+		t.Errorf("with its links: %q, want %q", got, want)
+	}
 }
 
 func TestProblems(t *testing.T) {

@@ -43,9 +43,9 @@ func (Module) Routes(r project.Router) {
 func (Module) LinkRealms() []string { return []string{"htdocs"} }
 
 // Links implements [project.Linker]: "htdocs:path" is a file of /chrome/site.
-func (Module) Links(r *project.Request) (func(markup.Context, markup.Link) markup.Target, error) {
-	return func(_ markup.Context, l markup.Link) markup.Target {
-		return markup.Target{Href: r.Href.Path("chrome", "site", l.Target) + l.Query + l.Fragment}
+func (Module) Links(r *project.Request) (project.LinkFunc, error) {
+	return func(_ markup.Context, l markup.Link) (markup.Target, error) {
+		return markup.Target{Href: r.Href.Path("chrome", "site", l.Target) + l.Query + l.Fragment}, nil
 	}, nil
 }
 

@@ -37,10 +37,10 @@ func (Module) Addresses(r *project.Request, _ bool) (list []string, err error) {
 		return nil, err
 	}
 	for _, a := range all {
-		action, ok := viewAction(a.Parent.Realm)
-		if ok {
-			ok, err = r.Perm.Has(r.Context(), action, a.Parent)
+		if !perm.TakesAttachments(a.Parent.Realm) {
+			continue
 		}
+		ok, err := r.Perm.Has(r.Context(), actionView, a.Parent.Attachment(a.Name))
 		if err != nil {
 			return nil, err
 		}
@@ -51,27 +51,20 @@ func (Module) Addresses(r *project.Request, _ bool) (list []string, err error) {
 	return list, nil
 }
 
-// viewAction is who may see the attachments of a realm: whoever may see what they
-// belong to (Trac's LegacyAttachmentPolicy).
-func viewAction(realm string) (action string, ok bool) {
-	switch realm {
-	case "wiki", "ticket", "milestone":
-		return strings.ToUpper(realm) + "_VIEW", true
-	}
-	return "", false
-}
+// actionView is nobody's by the permission table: a policy has who may see what a
+// file belongs to see it (Trac's LegacyAttachmentPolicy), others may say more.
+const actionView = "ATTACHMENT_VIEW"
 
 // raw answers with a file. It is offered for saving and never shown as a page of
 // the site: anybody may have attached it.
 func raw(r *project.Request) (project.Reply, error) {
 	realm, rest, _ := strings.Cut(r.Wildcard(), "/")
 	i := strings.LastIndexByte(rest, '/')
-	action, ok := viewAction(realm)
-	if i <= 0 || !ok {
+	if i <= 0 || !perm.TakesAttachments(realm) {
 		return nil, fault.New(fault.NotFound, fmt.Sprintf("There is no attachment %s.", r.URL.Path))
 	}
 	parent, name := perm.Resource{Realm: realm, ID: rest[:i]}, rest[i+1:]
-	if err := r.Perm.Require(r.Context(), action, parent); err != nil {
+	if err := r.Perm.Require(r.Context(), actionView, parent.Attachment(name)); err != nil {
 		return nil, err
 	}
 	a, file, err := attachment.Open(r.Context(), r.Env, parent, name)

@@ -3,7 +3,6 @@ package wiki
 import (
 	"strings"
 
-	"projhost/access/perm"
 	"projhost/internal/href"
 	"projhost/markup"
 	"projhost/project"
@@ -13,34 +12,35 @@ import (
 func (Module) LinkRealms() []string { return []string{realm} }
 
 // Links implements [project.Linker]: a page that is there is linked, one that is
-// not only for whoever could write it, and none for whoever may see none.
-func (Module) Links(r *project.Request) (func(markup.Context, markup.Link) markup.Target, error) {
+// not only for whoever could write it, and none for whoever may not see it, be it
+// there or not.
+func (Module) Links(r *project.Request) (project.LinkFunc, error) {
 	names, err := namesOf(r)
 	if err != nil {
 		return nil, err
 	}
-	seen, err := r.Perm.Has(r.Context(), actionView, perm.Resource{Realm: realm})
-	if err != nil {
-		return nil, err
-	}
-	created, err := r.Perm.Has(r.Context(), actionCreate, perm.Resource{Realm: realm})
-	if err != nil {
-		return nil, err
-	}
 	ignoreMissing := r.Env.Config().Bool("wiki", "ignore_missing_pages")
-	return func(from markup.Context, l markup.Link) markup.Target {
+	return func(from markup.Context, l markup.Link) (to markup.Target, err error) {
 		name, version := pageOf(from, l, names)
+		res := page(name)
+		res.Version = version
+		seen, err := r.Perm.Has(r.Context(), actionView, res)
 		switch {
+		case err != nil:
+			return to, err
 		case !seen:
-			return markup.Target{Class: "forbidden wiki", Title: "no permission to view this wiki page"}
+			return markup.Target{Class: "forbidden wiki", Title: "no permission to view this wiki page"}, nil
 		case names.has(name):
-			return markup.Target{Href: pageHref(r, name, version, l), Class: "wiki"}
+			return markup.Target{Href: pageHref(r, name, version, l), Class: "wiki"}, nil
 		case ignoreMissing && l.Form == markup.FormCamel:
-			return markup.Target{}
-		case !created:
-			return markup.Target{Class: "wiki", Missing: true}
+			return to, nil
 		}
-		return markup.Target{Href: pageHref(r, name, version, l), Class: "wiki", Rel: "nofollow", Missing: true}
+		to = markup.Target{Class: "wiki", Missing: true}
+		created, err := r.Perm.Has(r.Context(), actionCreate, page(name))
+		if created {
+			to.Href, to.Rel = pageHref(r, name, version, l), "nofollow"
+		}
+		return to, err
 	}, nil
 }
 

@@ -151,7 +151,7 @@ func readNames(tx *db.Tx) (pageNames, error) {
 
 // related returns pages that a visitor of the missing page name may have
 // meant: pages whose name holds the last part of name, whatever its case, and
-// the missing page's ancestors, sorted. There are at most maxRelated.
+// the missing page's ancestors, sorted.
 func related(names pageNames, name string) (list []string) {
 	last := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
 	for n := range names {
@@ -160,7 +160,5 @@ func related(names pageNames, name string) (list []string) {
 		}
 	}
 	slices.Sort(list)
-	return list[:min(len(list), maxRelated)]
+	return list
 }
-
-const maxRelated = 50

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"projhost/access/perm"
 	"projhost/envs"
 	"projhost/internal/fault"
 	"projhost/internal/href"
@@ -36,11 +35,14 @@ func view(r *project.Request) (project.Reply, error) {
 	if name == "" {
 		name = startPage
 	}
-	if err := r.Perm.Require(r.Context(), actionView, perm.Resource{Realm: realm, ID: name}); err != nil {
+	if err := r.Perm.Require(r.Context(), actionView, page(name)); err != nil {
 		return nil, err
 	}
 	args := r.URL.Query()
 	number, err := checkArgs(args)
+	if err == nil && number != 0 {
+		err = r.Perm.Require(r.Context(), actionView, page(name).At(number))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +55,7 @@ func view(r *project.Request) (project.Reply, error) {
 	case !found && v.Latest > 0:
 		return nil, fault.New(fault.NotFound, fmt.Sprintf("The page %s has no version %d; its newest is %d.", name, number, v.Latest))
 	case !found:
-		return missing(r, name, names), nil
+		return missing(r, name, names)
 	case args.Get("format") == "txt":
 		return project.Text{FileName: name + ".txt", Body: v.Text, Modified: v.Time}, nil
 	}
@@ -97,13 +99,17 @@ func show(r *project.Request, v version, names pageNames, asked bool) (project.R
 	if err != nil {
 		return nil, err
 	}
+	way, around, err := surroundings(r, v.Name, names)
+	if err != nil {
+		return nil, err
+	}
 	self := r.Href.Path("wiki", v.Name)
 	body := &pages.Page{
-		Name: v.Name, Crumbs: crumbs(r, v.Name, names), HTML: html, Version: v.Number, Latest: v.Latest,
+		Name: v.Name, Crumbs: way, HTML: html, Version: v.Number, Latest: v.Latest,
 		Author: author, Comment: v.Comment, OldVersion: asked,
 		Time: templates.Time{Text: r.Locale.DateTime(v.Time), Machine: v.Time.Format(time.RFC3339)},
 	}
-	page := project.Page{Title: v.Name, Body: pages.View(body), ContentClass: "wiki narrow", Nav: "wiki", Ctxtnav: contextNav(r, v.Name, names), Modified: v.Time}
+	page := project.Page{Title: v.Name, Body: pages.View(body), ContentClass: "wiki narrow", Nav: "wiki", Ctxtnav: around, Modified: v.Time}
 	if v.Name == startPage {
 		page.Title = ""
 	}
@@ -133,40 +139,79 @@ func versionLinks(p *pages.Page, self string) {
 	p.LatestHref = self
 }
 
-// crumbs is the way to a page: "wiki:", then each of the name's parts. A part that
-// is no page is a link to one that could be written, unless nobody can.
-func crumbs(r *project.Request, name string, names pageNames) []pages.Crumb {
+// surroundings are the way to a page, as crumbs has it, and what else there is
+// around it.
+func surroundings(r *project.Request, name string, names pageNames) (way []pages.Crumb, around []templates.Link, err error) {
+	if way, err = crumbs(r, name, names); err != nil {
+		return nil, nil, err
+	}
+	around, err = contextNav(r, name, names)
+	return way, around, err
+}
+
+// leads tells whether to link to a page above another: one that could be written is
+// linked, too, unless nobody can.
+func leads(r *project.Request, names pageNames, name string) (bool, error) {
+	if !r.Env.ReadOnly() {
+		return true, nil
+	}
+	return shown(r, names, name)
+}
+
+// crumbs is the way to a page: "wiki:", then each of the name's parts.
+func crumbs(r *project.Request, name string, names pageNames) ([]pages.Crumb, error) {
 	list := []pages.Crumb{{Label: "wiki:", Href: r.Href.Path("wiki")}}
 	end := 0
 	for part := range strings.SplitSeq(name, "/") {
 		end += len(part)
 		c := pages.Crumb{Label: part}
-		if !r.Env.ReadOnly() || names.has(name[:end]) {
+		linked, err := leads(r, names, name[:end])
+		if err != nil {
+			return nil, err
+		}
+		if linked {
 			c.Href = r.Href.Path("wiki", name[:end])
 		}
 		list = append(list, c)
 		end++
 	}
-	return list
+	return list, nil
 }
 
 // contextNav is what else there is around a page. The index of pages is a page
 // itself, which Trac makes in every new project.
-func contextNav(r *project.Request, name string, names pageNames) (list []templates.Link) {
-	if i := strings.LastIndexByte(name, '/'); i >= 0 && (!r.Env.ReadOnly() || names.has(name[:i])) {
-		list = append(list, templates.Link{Label: "Up", Href: r.Href.Path("wiki", name[:i])})
+func contextNav(r *project.Request, name string, names pageNames) (list []templates.Link, err error) {
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		up, err := leads(r, names, name[:i])
+		if err != nil {
+			return nil, err
+		}
+		if up {
+			list = append(list, templates.Link{Label: "Up", Href: r.Href.Path("wiki", name[:i])})
+		}
 	}
 	list = append(list, templates.Link{Label: "Start Page", Href: r.Href.Path("wiki", startPage)})
-	if names.has(indexPage) {
+	index, err := shown(r, names, indexPage)
+	if index {
 		list = append(list, templates.Link{Label: "Index", Href: r.Href.Path("wiki", indexPage)})
 	}
-	return list
+	return list, err
 }
 
 // missing answers for a page that is not there, with pages that may be meant.
-func missing(r *project.Request, name string, names pageNames) project.Reply {
-	body := &pages.MissingPage{Name: name, Crumbs: crumbs(r, name, names), Start: r.Href.Path("wiki")}
-	link := func(n string) templates.Link { return templates.Link{Label: n, Href: r.Href.Path("wiki", n)} }
+func missing(r *project.Request, name string, names pageNames) (project.Reply, error) {
+	way, around, err := surroundings(r, name, names)
+	if err != nil {
+		return nil, err
+	}
+	body := &pages.MissingPage{Name: name, Crumbs: way, Start: r.Href.Path("wiki")}
+	offer := func(list []templates.Link, n string) ([]templates.Link, error) {
+		ok, err := shown(r, names, n)
+		if l := (templates.Link{Label: n, Href: r.Href.Path("wiki", n)}); ok && !slices.Contains(body.Parents, l) {
+			list = append(list, l)
+		}
+		return list, err
+	}
 	last := name[strings.LastIndexByte(name, '/')+1:]
 	for up := name; strings.Contains(up, "/"); {
 		up = up[:strings.LastIndexByte(up, '/')]
@@ -174,17 +219,23 @@ func missing(r *project.Request, name string, names pageNames) project.Reply {
 		if i := strings.LastIndexByte(up, '/'); i >= 0 {
 			higher = up[:i+1] + last
 		}
-		if names.has(higher) {
-			body.Parents = append(body.Parents, link(higher))
+		if body.Parents, err = offer(body.Parents, higher); err != nil {
+			return nil, err
 		}
 	}
 	for _, n := range related(names, name) {
-		if l := link(n); !slices.Contains(body.Parents, l) {
-			body.Related = append(body.Related, l)
+		if len(body.Related) == maxRelated {
+			break
+		}
+		if body.Related, err = offer(body.Related, n); err != nil {
+			return nil, err
 		}
 	}
-	return project.Page{Title: name, Status: 404, Body: pages.Missing(body), ContentClass: "wiki", Nav: "wiki", Ctxtnav: contextNav(r, name, names), Robots: "noindex, nofollow"}
+	return project.Page{Title: name, Status: 404, Body: pages.Missing(body), ContentClass: "wiki", Nav: "wiki", Ctxtnav: around, Robots: "noindex, nofollow"}, nil
 }
+
+// maxRelated bounds the pages that are offered in the place of a missing one.
+const maxRelated = 50
 
 // docs holds each environment's parsed pages.
 var docs = envs.NewSlot(func(*envs.Env) *docCache { return &docCache{docs: make(map[string]parsed)} })

@@ -2,6 +2,7 @@
 package wiki
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -28,6 +29,9 @@ const (
 	actionView   = "WIKI_VIEW"
 	actionCreate = "WIKI_CREATE"
 )
+
+// page is a wiki page as permissions are about it.
+func page(name string) perm.Resource { return perm.Resource{Realm: realm, ID: name} }
 
 // Module shows wiki pages.
 type Module struct{}
@@ -57,7 +61,7 @@ func (Module) Start(r *project.Request) (project.Reply, error) { return view(r) 
 
 // Mainnav implements [project.Navigator].
 func (Module) Mainnav(r *project.Request) ([]project.NavItem, error) {
-	return nav(r, project.NavItem{Name: "wiki", Label: "Wiki", Path: "/wiki", AccessKey: "1"})
+	return nav(r, startPage, project.NavItem{Name: "wiki", Label: "Wiki", Path: "/wiki", AccessKey: "1"})
 }
 
 // Metanav implements [project.Navigator]. Where nobody can write the guide, it is
@@ -68,35 +72,72 @@ func (Module) Metanav(r *project.Request) ([]project.NavItem, error) {
 			return nil, err
 		}
 	}
-	return nav(r, project.NavItem{Name: "help", Label: "Help/Guide", Path: "/wiki/" + guidePage, AccessKey: "6"})
+	return nav(r, guidePage, project.NavItem{Name: "help", Label: "Help/Guide", Path: "/wiki/" + guidePage, AccessKey: "6"})
 }
 
 // Addresses implements [project.Lister]: each page, and its text. Pages whose name
 // no address can have are left out.
 func (Module) Addresses(r *project.Request, history bool) (list []string, err error) {
-	ok, err := r.Perm.Has(r.Context(), actionView, perm.Resource{Realm: realm})
-	if err != nil || !ok {
-		return nil, err
+	type one struct {
+		name    string
+		version int // 0 for the page as it is
 	}
-	list = append(list, "/wiki")
+	all := []one{{"", 0}}
 	err = eachVersion(r.Context(), r.Env, func(name string, version int, latest bool) {
 		if clean, moved, err := pageName(name); err != nil || moved || clean == "" {
 			return
 		}
-		self, text := href.Base("").Path("wiki", name), href.Arg{Name: "format", Value: "txt"}
 		if history {
-			number := href.Arg{Name: "version", Value: strconv.Itoa(version)}
-			list = append(list, href.Query(self, number), href.Query(self, text, number))
+			all = append(all, one{name, version})
 		}
 		if latest {
-			list = append(list, self, href.Query(self, text))
+			all = append(all, one{name, 0})
 		}
 	})
-	return list, err
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		ok, err := mayView(r, cmp.Or(p.name, startPage), p.version)
+		if err != nil {
+			return nil, err
+		}
+		text := href.Arg{Name: "format", Value: "txt"}
+		self, number := href.Base("").Path("wiki", p.name), href.Arg{Name: "version", Value: strconv.Itoa(p.version)}
+		switch {
+		case !ok:
+		case p.name == "":
+			list = append(list, self)
+		case p.version == 0:
+			list = append(list, self, href.Query(self, text))
+		default:
+			list = append(list, href.Query(self, number), href.Query(self, text, number))
+		}
+	}
+	return list, nil
 }
 
-func nav(r *project.Request, item project.NavItem) ([]project.NavItem, error) {
-	ok, err := r.Perm.Has(r.Context(), actionView, perm.Resource{Realm: realm})
+// mayView tells whether r's user may see a page, and the version of it that is
+// asked for if it is not 0. Trac requires both.
+func mayView(r *project.Request, name string, version int) (bool, error) {
+	ok, err := r.Perm.Has(r.Context(), actionView, page(name))
+	if ok && version != 0 {
+		ok, err = r.Perm.Has(r.Context(), actionView, page(name).At(version))
+	}
+	return ok, err
+}
+
+// shown tells whether there is a page and r's user may see it.
+func shown(r *project.Request, names pageNames, name string) (bool, error) {
+	if !names.has(name) {
+		return false, nil
+	}
+	return mayView(r, name, 0)
+}
+
+// nav offers an entry that leads to a page to whoever may see that.
+func nav(r *project.Request, to string, item project.NavItem) ([]project.NavItem, error) {
+	ok, err := mayView(r, to, 0)
 	if err != nil || !ok {
 		return nil, err
 	}
