@@ -20,12 +20,24 @@ func places() []string {
 	return []string{"/usr/lib/python3/dist-packages", "/usr/local/lib/trac-1.6"}
 }
 
-// command is a module of Trac's as a program, of Debian's own Python.
+// Python runs a program that may import Trac's modules, and returns what it writes.
+func Python(tb testing.TB, program string, args ...string) string {
+	tb.Helper()
+	return run(tb, python(tb, append([]string{"-c", program}, args...)...), args)
+}
+
+// command is a module of Trac's as a program.
 func command(tb testing.TB, module string, args ...string) *exec.Cmd {
+	tb.Helper()
+	return python(tb, append([]string{"-m", module}, args...)...)
+}
+
+// python is Debian's own, for which its modules are made.
+func python(tb testing.TB, args ...string) *exec.Cmd {
 	tb.Helper()
 	for _, place := range places() {
 		if _, err := os.Stat(filepath.Join(place, "trac", "core.py")); err == nil {
-			cmd := exec.Command("/usr/bin/python3", append([]string{"-W", "ignore", "-m", module}, args...)...)
+			cmd := exec.Command("/usr/bin/python3", append([]string{"-W", "ignore"}, args...)...)
 			cmd.Env = append(cmd.Environ(), "PYTHONPATH="+place, "PYTHONDONTWRITEBYTECODE=1", "LC_ALL=C.UTF-8", "TRAC_ENV=", "TRAC_ENV_PARENT_DIR=")
 			return cmd
 		}
@@ -58,7 +70,7 @@ func run(tb testing.TB, cmd *exec.Cmd, what []string) string {
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil || problems.Len() > 0 {
-		tb.Fatalf("trac-admin %q: %v\n%s%s", what, err, out.String(), problems.String())
+		tb.Fatalf("Trac, %.500q: %v\n%s%.2000s", what, err, problems.String(), out.String())
 	}
 	return out.String()
 }
