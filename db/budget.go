@@ -107,11 +107,11 @@ func (b *Budget) Close() {
 }
 
 // BudgetState is what a budget looks like at a moment. Open counts connections
-// that are being opened or closed, and those that listen, too; Idle are those that
-// are open and unused.
+// that are being opened or closed, and those that listen, too; Idle are those
+// that are open and unused, Listening those that hear what other processes tell.
 type BudgetState struct {
-	Limit, Open, Idle, Waiting int
-	Servers                    []ServerState // with open databases, by address
+	Limit, Open, Idle, Waiting, Listening int
+	Servers                               []ServerState // with open databases, by address
 }
 
 // ServerState is how a server's database, as one user sees it, is doing.
@@ -144,6 +144,7 @@ func (b *Budget) State() BudgetState {
 			}
 		}
 		st.Idle += one.Idle
+		st.Listening += one.Listening
 		st.Servers = append(st.Servers, one)
 	}
 	slices.SortFunc(st.Servers, func(x, y ServerState) int { return strings.Compare(x.Address, y.Address) })

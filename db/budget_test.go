@@ -36,7 +36,7 @@ type crowd struct {
 
 func newCrowd(t *testing.T, n, limit int) *crowd {
 	c := &crowd{t: t, server: pgtest.Start(t, fmt.Sprintf("max_connections = %d", limit+6), "max_locks_per_transaction = 256")}
-	c.budget = db.NewBudget(db.BudgetOptions{Connections: limit, Wait: 20 * time.Second})
+	c.budget = db.NewBudget(db.BudgetOptions{Connections: limit, Wait: 20 * time.Second, Listen: true})
 	t.Cleanup(c.budget.Close)
 	// Made within the server, for making 500 projects takes a while.
 	project(t, c.server, "p0", db.Options{Budget: c.budget})
@@ -113,7 +113,7 @@ func TestBudget(t *testing.T) {
 	if most > budgetLimit || most < budgetLimit/2 {
 		t.Errorf("the server has seen %d connections, the limit is %d", most, budgetLimit)
 	}
-	if st := c.budget.State(); st.Waiting != 0 || st.Open != st.Idle || st.Open > budgetLimit {
+	if st := c.budget.State(); st.Waiting != 0 || st.Open != st.Idle+st.Listening || st.Open > budgetLimit {
 		t.Errorf("left: %+v", st)
 	}
 }
@@ -330,9 +330,10 @@ func TestBudgetIsUsedUp(t *testing.T) {
 func TestTransactionPooler(t *testing.T) {
 	s := pgtest.Start(t)
 	dsn := s.Bouncer(3)
-	b := db.NewBudget(db.BudgetOptions{Connections: 12, Pooler: true})
+	b := db.NewBudget(db.BudgetOptions{Connections: 12, Pooler: true, Listen: true})
 	defer b.Close()
 	names := []string{"one", "two", "three", "four", "public"}
+	begun := time.Now()
 	for _, name := range names {
 		project(t, s, name, db.Options{Budget: b})
 	}
@@ -359,4 +360,8 @@ func TestTransactionPooler(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	time.Sleep(time.Until(begun.Add(time.Second))) // when it would have been listened to
+	if st := b.State(); st.Listening != 0 {
+		t.Errorf("a pooler is listened to: %+v", st)
+	}
 }
