@@ -133,7 +133,7 @@ func (b *Budget) hear(ctx context.Context, s *server) {
 func (b *Budget) seat(s *server, yield context.CancelFunc) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.refuses(s) != nil || b.open >= b.options.Connections || b.ears >= b.options.Connections/listeningPart {
+	if b.open >= b.options.Connections || b.ears >= b.options.Connections/listeningPart {
 		return false
 	}
 	b.open++

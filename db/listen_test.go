@@ -14,6 +14,9 @@ import (
 	"projhost/db/schema"
 )
 
+// retries is when a server that could not be listened to has been tried again.
+const retries = 600 * time.Millisecond
+
 // listened waits until the one server of a budget is listened to.
 func listened(t *testing.T, b *db.Budget) {
 	t.Helper()
@@ -147,7 +150,7 @@ func listenerGivesWay(t *testing.T, s *pgtest.Server) {
 	for _, name := range []string{"one", "two", "three"} {
 		all = append(all, openSchema(t, s, name, db.Options{Budget: b}))
 	}
-	for range 2 {
+	for _, hold := range []time.Duration{retries, 0} {
 		listened(t, b)
 		var inside, seen, done sync.WaitGroup
 		inside.Add(limit)
@@ -162,6 +165,7 @@ func listenerGivesWay(t *testing.T, s *pgtest.Server) {
 					once.Do(inside.Done)
 					inside.Wait() // all have a connection at a time
 					if i == 0 {
+						time.Sleep(hold)
 						most = s.Connections()
 						if st := b.State(); st.Listening != 0 || st.Open != limit || st.Servers[0].InUse() != limit {
 							t.Errorf("while all are in use: %+v", st)
@@ -196,7 +200,7 @@ func listenersAreFew(t *testing.T, s *pgtest.Server) {
 			defer func() { _ = d.Close() }()
 		}
 		pgtest.Eventually(t, "those that may listen", func() bool { return b.State().Listening == want })
-		for end := time.Now().Add(400 * time.Millisecond); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(retries); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			if st := b.State(); st.Listening > want || st.Open > connections {
 				t.Fatalf("of %d connections: %+v", connections, st)
 			}
@@ -212,7 +216,7 @@ func standby(t *testing.T, s *pgtest.Server) {
 	b := db.NewBudget(db.BudgetOptions{Listen: true})
 	defer b.Close()
 	d := openSchema(t, s, "one", db.Options{Budget: b})
-	for end := time.Now().Add(700 * time.Millisecond); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(retries); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if text, err := start(t.Context(), d); err != nil || text != "page of one" {
 			t.Fatalf("%q, %v", text, err)
 		}
