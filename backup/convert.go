@@ -26,7 +26,8 @@ var ErrSame = errors.New("that is the environment's database already")
 // leaves the environment as it was and nothing of the other database.
 //
 // Who opened the environment before, and writes after that, writes to the former
-// database until it looks at trac.ini again: within a second, for projhost.
+// database until it looks at trac.ini again: within a second, for projhost, and at
+// once if it could be told, see [envs.SaveConfig].
 func Convert(ctx context.Context, dir, dsn string, o Options) (_ *Report, err error) {
 	defer func() {
 		if err != nil {

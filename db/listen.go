@@ -17,14 +17,19 @@ import (
 // channel is what is listened to in a server's database.
 const channel = "projhost"
 
+// tellTime is how long telling may take: later, others have looked by themselves.
+const tellTime = time.Second
+
 // Tell tells all who listen to the database's server that something of the project
 // has changed: those who have it open find that [DB.Told]. It needs no permission
-// to write ([DB.ReadOnly]). Of a database in a file nobody can be told. Errors are
-// those of [DB.Write]; the change itself does not depend on it.
+// to write ([DB.ReadOnly]), takes a second at most, and does nothing for a database
+// in a file. Errors are those of [DB.Write]; the change itself does not depend on it.
 func (d *DB) Tell(ctx context.Context) error {
 	if d.target.kind != kindPostgres {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
 	return d.write(ctx, func(tx *Tx) error {
 		_, err := tx.Exec("SELECT pg_catalog.pg_notify(?, pg_catalog.current_schema())", channel)
 		return err
@@ -37,6 +42,8 @@ func Tell(ctx context.Context, dir, dsn string, budget *Budget) error {
 	if t, err := parseTarget(dir, dsn); err != nil || t.kind != kindPostgres {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
 	d, err := Open(ctx, dir, dsn, Options{Budget: budget})
 	if err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"projhost/db"
 	"projhost/db/schema"
@@ -110,9 +109,6 @@ func (e *Env) warn() {
 // ConfigFile is the trac.ini of the environment in dir.
 func ConfigFile(dir string) string { return filepath.Join(dir, configFile) }
 
-// tellTime is how long telling may take: later, others have looked by themselves.
-const tellTime = time.Second
-
 // SaveConfig makes changes in the trac.ini of the environment in dir, as
 // [tracini.Save] does, and tells the processes that have it open. These are found
 // at the database that it had before. Whether they could be told is no error: they
@@ -124,8 +120,6 @@ func SaveConfig(ctx context.Context, dir string, budget *db.Budget, changes ...t
 	if err := tracini.Save(ctx, file, changes...); err != nil || unreadable != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, tellTime)
-	defer cancel()
 	_ = db.Tell(ctx, dir, former.String("trac", "database"), budget)
 	return nil
 }

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
 
 	"projhost/db"
 	"projhost/db/schema"
@@ -82,7 +81,8 @@ func Run(ctx context.Context, e *Environment, done func(Step) error) error {
 	if err != nil {
 		return err
 	}
-	defer e.tell(ctx)
+	// Who has the project open finds out without that, too, a moment later.
+	defer func() { _ = e.DB.Tell(ctx) }()
 	for _, s := range steps {
 		if err := s.do(ctx, e); err != nil {
 			return fmt.Errorf("step %d (the tables stay at version %d): %w", s.To, s.To-1, err)
@@ -92,17 +92,6 @@ func Run(ctx context.Context, e *Environment, done func(Step) error) error {
 		}
 	}
 	return nil
-}
-
-// tellTime is how long telling may take: later, others have looked by themselves.
-const tellTime = time.Second
-
-// tell tells those who have the project open that its tables, and maybe its
-// settings, have changed. They find out without that, a moment later.
-func (e *Environment) tell(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, tellTime)
-	defer cancel()
-	_ = e.DB.Tell(ctx)
 }
 
 // do does the step.
