@@ -25,7 +25,7 @@ type replicas struct {
 	env     string
 	console *admin.Console
 	urls    []string
-	admins  []string // where metrics are
+	admins  []string // what administrators see is below these
 	trac    *db.DB
 	most    time.Duration // that anything took to be seen
 }
@@ -44,7 +44,7 @@ func newReplicas(t *testing.T, database string) *replicas {
 		p := start(t, "serve", "--listen", "http://"+address, "--admin-listen", "http://"+admins, "--env-parent-dir", parent, "--basic-auth", "*,"+users+",R", "--log-level", "error")
 		p.waitFor("tcp", address)
 		p.waitFor("tcp", admins)
-		x.urls, x.admins = append(x.urls, "http://"+address+"/one"), append(x.admins, "http://"+admins+"/.projhost/metrics")
+		x.urls, x.admins = append(x.urls, "http://"+address+"/one"), append(x.admins, "http://"+admins+"/.projhost/")
 	}
 	x.trac, x.console = testenvs.Database(t, x.env), &admin.Console{Dir: x.env}
 	t.Cleanup(x.console.Close)
@@ -150,7 +150,7 @@ func TestReplicas(t *testing.T) {
 // metric is what one process's metrics say of the one database server.
 func (x *replicas) metric(admin, name, label string) (value float64) {
 	x.t.Helper()
-	_, text := get(x.t, admin)
+	_, text := get(x.t, admin+"metrics")
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "projhost_"+name+"{") || !strings.Contains(line, label) {
 			continue
@@ -178,6 +178,11 @@ func (x *replicas) listen() {
 	both("listening", func(admin string) bool {
 		return x.metric(admin, "db_connections", `state="listening"`) == 1
 	})
+	for page, text := range map[string]string{"status": "1 listening for changes", "status.json": `"listening":1`} {
+		if _, body := get(t, x.admins[0]+page); !strings.Contains(body, text) {
+			t.Errorf("%s does not say %s:\n%s", page, text, body)
+		}
+	}
 	for _, change := range []struct {
 		name  string
 		words []string
