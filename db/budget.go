@@ -467,6 +467,15 @@ func (b *Budget) takeFrom(p *pool) *session {
 // if its pool can do without, p has none, or somebody has waited for one of p's
 // for too long; the caller holds the lock.
 func (b *Budget) dispensable(p *pool, waited time.Duration) *session {
+	if p.open == 0 || waited >= hardship {
+		return b.unused(0)
+	}
+	return b.unused(spare)
+}
+
+// unused takes away the connection that has been idle for longest, of all, if that
+// is so long; the caller holds the lock.
+func (b *Budget) unused(long time.Duration) *session {
 	var of *pool
 	for _, srv := range b.servers {
 		for _, q := range srv.pools {
@@ -475,7 +484,7 @@ func (b *Budget) dispensable(p *pool, waited time.Duration) *session {
 			}
 		}
 	}
-	if of == nil || p.open > 0 && waited < hardship && time.Since(of.idle[0].used) < spare {
+	if of == nil || time.Since(of.idle[0].used) < long {
 		return nil
 	}
 	s := of.idle[0]

@@ -136,17 +136,37 @@ func (b *Budget) hear(ctx context.Context, s *server) {
 }
 
 // seat takes a place for a connection that listens, which gives it back when yield
-// is called; transactions come first.
+// is called.
 func (b *Budget) seat(s *server, yield context.CancelFunc) bool {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.open >= b.options.Connections || b.ears >= b.options.Connections/listeningPart {
-		return false
+	former, ok := b.place()
+	if ok {
+		b.ears++
+		s.yield = yield
 	}
-	b.open++
-	b.ears++
-	s.yield = yield
-	return true
+	b.mu.Unlock()
+	if former != nil {
+		hangUp(former.link)
+	}
+	return ok
+}
+
+// place takes a place that is free, or that of a connection that its pool can do
+// without, which the caller closes: on a busy server none is ever free. Who waits
+// comes first. The caller holds the lock.
+func (b *Budget) place() (former *session, ok bool) {
+	switch {
+	case len(b.waiting) > 0 || b.ears >= b.options.Connections/listeningPart:
+		return nil, false
+	case b.open < b.options.Connections:
+		b.open++
+		return nil, true
+	}
+	if former = b.unused(spare); former == nil {
+		return nil, false
+	}
+	former.pool.open--
+	return former, true
 }
 
 // unseat gives the place back; its connection is closed.

@@ -144,7 +144,7 @@ func listenerKilled(t *testing.T, s *pgtest.Server) {
 // and what is free afterwards may listen again.
 func listenerGivesWay(t *testing.T, s *pgtest.Server) {
 	const limit = 4
-	b := db.NewBudget(db.BudgetOptions{Connections: limit, Wait: 10 * time.Second, Idle: 100 * time.Millisecond, Listen: true})
+	b := db.NewBudget(db.BudgetOptions{Connections: limit, Wait: 10 * time.Second, Listen: true})
 	defer b.Close()
 	var all []*db.DB
 	for _, name := range []string{"one", "two", "three"} {
