@@ -122,7 +122,7 @@ func (b *Budget) hear(ctx context.Context, s *server) {
 	defer b.unseat(s)
 	// Not within ctx: the server would count for a while what is given up half-way.
 	within, cancel := context.WithTimeout(b.stopped, listenTime)
-	e, err := s.way.listen(within, func(schema string) { b.tell(s, schema) })
+	e, err := s.way.listen(within, func(schema string) { b.heard(s, schema) })
 	cancel()
 	if err != nil {
 		b.options.Log.Debug("database server cannot be listened to", "server", s.name, "error", err)
@@ -203,9 +203,9 @@ func (b *Budget) listening(s *server) {
 	}
 }
 
-// tell notes what was heard: that something of a schema has changed. Anybody may
+// heard notes that it was told that something of a schema has changed. Anybody may
 // tell anything; what is no open project's is left out of account.
-func (b *Budget) tell(s *server, schema string) {
+func (b *Budget) heard(s *server, schema string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.heard++
