@@ -26,22 +26,18 @@ func configCommands() []Command {
 	}
 }
 
-// configFile is the trac.ini that the commands read and change. These never open
-// the environment: they are what a broken one is mended with.
-func configFile(c *Console) (string, error) {
-	dir, err := filepath.EvalSymlinks(c.Dir) // what it inherits is named from there
-	if err != nil {
-		return "", err
-	}
-	return envs.ConfigFile(dir), nil
+// configDir is the environment whose trac.ini the commands read and change. These
+// never open it: they are what a broken one is mended with.
+func configDir(c *Console) (string, error) {
+	return filepath.EvalSymlinks(c.Dir) // what trac.ini inherits is named from there
 }
 
 func loadConfig(c *Console) (*tracini.Config, error) {
-	file, err := configFile(c)
+	dir, err := configDir(c)
 	if err != nil {
 		return nil, err
 	}
-	return tracini.Load(file)
+	return tracini.Load(envs.ConfigFile(dir))
 }
 
 func configGet(_ context.Context, c *Console, args []string) error {
@@ -77,7 +73,7 @@ func notThere(section, name string) error {
 }
 
 func configSet(ctx context.Context, c *Console, args []string) error {
-	file, err := configFile(c)
+	dir, err := configDir(c)
 	if err != nil {
 		return err
 	}
@@ -88,22 +84,22 @@ func configSet(ctx context.Context, c *Console, args []string) error {
 	}
 	changes := []tracini.Change{{Section: section, Name: name, Value: value}}
 	if on, _ := tracini.ParseBool(value); on && section == "components" {
-		config, err := tracini.Load(file)
+		config, err := tracini.Load(envs.ConfigFile(dir))
 		if err != nil {
 			return err
 		}
 		changes = append(changes, defaultsOf(config, name)...)
 	}
-	return saveConfig(ctx, file, changes...)
+	return saveConfig(ctx, dir, changes...)
 }
 
 // configWait is how long a command waits for other writers of the file.
 const configWait = 30 * time.Second
 
-func saveConfig(ctx context.Context, file string, changes ...tracini.Change) error {
+func saveConfig(ctx context.Context, dir string, changes ...tracini.Change) error {
 	ctx, cancel := context.WithTimeout(ctx, configWait)
 	defer cancel()
-	return tracini.Save(ctx, file, changes...)
+	return envs.SaveConfig(ctx, dir, nil, changes...)
 }
 
 // defaultsOf are the options of a component, or of all that a rule with ".*"
@@ -123,7 +119,7 @@ func defaultsOf(config *tracini.Config, rule string) (list []tracini.Change) {
 }
 
 func configRemove(ctx context.Context, c *Console, args []string) error {
-	file, err := configFile(c)
+	dir, err := configDir(c)
 	if err != nil {
 		return err
 	}
@@ -133,7 +129,7 @@ func configRemove(ctx context.Context, c *Console, args []string) error {
 			return notThere(change.Section, "''") // not the whole section
 		}
 	}
-	err = saveConfig(ctx, file, change)
+	err = saveConfig(ctx, dir, change)
 	if !errors.Is(err, tracini.ErrNotSet) {
 		return err
 	}

@@ -26,7 +26,8 @@ var ErrSame = errors.New("that is the environment's database already")
 // leaves the environment as it was and nothing of the other database.
 //
 // Who opened the environment before, and writes after that, writes to the former
-// database until it looks at trac.ini again: within a second, for projhost.
+// database until it looks at trac.ini again: within a second, for projhost, and at
+// once if it could be told, see [envs.SaveConfig].
 func Convert(ctx context.Context, dir, dsn string, o Options) (_ *Report, err error) {
 	defer func() {
 		if err != nil {
@@ -61,7 +62,7 @@ func Convert(ctx context.Context, dir, dsn string, o Options) (_ *Report, err er
 					return err
 				}
 			}
-			return switchDatabase(ctx, file, dsn)
+			return switchDatabase(ctx, dir, dsn)
 		},
 	})
 	if err := errors.Join(err, from.Close()); err != nil {
@@ -94,14 +95,15 @@ func lendLike(file, other string) error {
 const saveWait = 30 * time.Second
 
 // switchDatabase makes a trac.ini name another database, after keeping it.
-func switchDatabase(ctx context.Context, file, dsn string) error {
+func switchDatabase(ctx context.Context, dir, dsn string) error {
+	file := envs.ConfigFile(dir)
 	kept, err := upgrade.Keep(file, fmt.Sprintf("%s.convert_db-%d", file, time.Now().Unix()))
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, saveWait)
 	defer cancel()
-	err = tracini.Save(ctx, file, tracini.Change{Section: "trac", Name: "database", Value: dsn})
+	err = envs.SaveConfig(ctx, dir, nil, tracini.Change{Section: "trac", Name: "database", Value: dsn})
 	if err != nil {
 		return errors.Join(err, os.Remove(kept))
 	}

@@ -29,6 +29,11 @@ type BudgetOptions struct {
 	Life        time.Duration // after which one is replaced, so that the server's process gives its memory back
 	Log         *slog.Logger  // nil is none
 
+	// Listen has a connection to each server listen for what other processes tell
+	// of its projects, see [DB.Tell], unless Pooler is set: what is listened to
+	// there ends with a transaction.
+	Listen bool
+
 	// Pooler says that servers are reached by way of a pooler in transaction mode,
 	// such as PgBouncer. A statement is not cancelled then, for a cancellation may
 	// meet another client's, but the server is told how long it may take.
@@ -50,10 +55,13 @@ type Budget struct {
 	mu      sync.Mutex
 	open    int // connections, and those being opened
 	servers map[string]*server
+	ears    int       // of the open ones, those that listen, see hear
 	waiting []*waiter // first come, first
 	closed  bool
-	stop    chan struct{}
-	reaper  sync.WaitGroup
+
+	stop    context.CancelFunc
+	stopped context.Context
+	work    sync.WaitGroup
 }
 
 // NewBudget makes a budget.
@@ -72,8 +80,9 @@ func NewBudget(o BudgetOptions) *Budget {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	b := &Budget{options: o, servers: map[string]*server{}, stop: make(chan struct{})}
-	b.reaper.Go(b.reap)
+	b := &Budget{options: o, servers: map[string]*server{}}
+	b.stopped, b.stop = context.WithCancel(context.Background())
+	b.work.Go(b.reap)
 	return b
 }
 
@@ -85,7 +94,7 @@ func (b *Budget) Close() {
 		return
 	}
 	b.closed = true
-	close(b.stop)
+	b.stop()
 	var all []*session
 	for _, s := range b.servers {
 		for _, p := range s.pools {
@@ -94,14 +103,15 @@ func (b *Budget) Close() {
 	}
 	b.mu.Unlock()
 	b.bury(all)
-	b.reaper.Wait()
+	b.work.Wait()
 }
 
 // BudgetState is what a budget looks like at a moment. Open counts connections
-// that are being opened or closed, too; Idle are those that are open and unused.
+// that are being opened or closed, and those that listen, too; Idle are those
+// that are open and unused, Listening those that hear what other processes tell.
 type BudgetState struct {
-	Limit, Open, Idle, Waiting int
-	Servers                    []ServerState // with open databases, by address
+	Limit, Open, Idle, Waiting, Listening int
+	Servers                               []ServerState // with open databases, by address
 }
 
 // ServerState is how a server's database, as one user sees it, is doing.
@@ -109,8 +119,10 @@ type ServerState struct {
 	Address   string    // [DB.Server]: without a password, safe to show to an operator
 	Databases int       // that are open
 	Pools     int       // which connections are in
-	Open      int       // connections, and those being opened
+	Open      int       // connections for transactions, and those being opened
 	Idle      int       // of them: unused
+	Listening int       // one more connection, if it listens for what others tell; else 0
+	Heard     uint64    // of projects, from others, since its first database was opened
 	Waiting   int       // transactions that wait for a connection
 	DeadUntil time.Time // when it is tried again; zero for one that answered the last time
 	Problem   string    // why it is dead, for the operator; "" for one that answered
@@ -132,6 +144,7 @@ func (b *Budget) State() BudgetState {
 			}
 		}
 		st.Idle += one.Idle
+		st.Listening += one.Listening
 		st.Servers = append(st.Servers, one)
 	}
 	slices.SortFunc(st.Servers, func(x, y ServerState) int { return strings.Compare(x.Address, y.Address) })
@@ -139,7 +152,10 @@ func (b *Budget) State() BudgetState {
 }
 
 func (s *server) state() ServerState {
-	st := ServerState{Address: s.name, Databases: s.users, Pools: len(s.pools)}
+	st := ServerState{Address: s.name, Databases: s.users, Pools: len(s.pools), Heard: s.heard}
+	if s.listening {
+		st.Listening = 1
+	}
 	for _, p := range s.pools {
 		st.Open += p.open
 		st.Idle += len(p.idle)
@@ -152,15 +168,30 @@ func (s *server) state() ServerState {
 
 // server is a database of a server, as one user sees it.
 type server struct {
-	name  string  // to be shown
-	users int     // open databases
-	pools []*pool // the first few are shared
-	dial  func(context.Context) (link, error)
+	name  string                 // to be shown
+	users int                    // open databases
+	open  map[string][]*postgres // these, by schema
+	pools []*pool                // the first few are shared
+	way   way
+
+	// See attend.
+	leave     context.CancelFunc // ends listening for good
+	yield     context.CancelFunc // ends the connection that listens, if it has not been asked to end
+	listening bool
+	heard     uint64
 
 	// After a failed connection none is tried for a while, see down.
 	until   time.Time
 	pause   time.Duration
 	failure error
+}
+
+// way is how a server's database is reached.
+type way interface {
+	dial(ctx context.Context) (link, error)
+	// listen opens a connection that calls heard, while somebody waits on it, with
+	// what is told on the channel.
+	listen(ctx context.Context, heard func(what string)) (ear, error)
 }
 
 // poolsOfServer is how many pools a server has, if the budget is not smaller: with
@@ -193,24 +224,26 @@ type waiter struct {
 }
 
 // join notes that a database of a server is open, and returns its pool.
-func (b *Budget) join(key, name, schema string, own bool, dial func(context.Context) (link, error)) *pool {
+func (b *Budget) join(d *postgres, w way) *pool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := b.servers[key]
+	s := b.servers[d.key]
 	if s == nil {
-		s = &server{name: name, dial: dial}
+		s = &server{name: d.target.server(), way: w, open: map[string][]*postgres{}}
 		for range b.sharedPools() {
 			s.pools = append(s.pools, &pool{server: s})
 		}
-		b.servers[key] = s
+		b.servers[d.key] = s
+		b.attend(s)
 	}
 	s.users++
-	if own {
+	s.open[d.target.schema] = append(s.open[d.target.schema], d)
+	if d.alone {
 		p := &pool{server: s, own: true}
 		s.pools = append(s.pools, p)
 		return p
 	}
-	return s.pools[b.poolOf(schema)]
+	return s.pools[b.poolOf(d.target.schema)]
 }
 
 // poolOf is which of a server's shared pools a schema uses, from 0.
@@ -243,12 +276,16 @@ func (b *Budget) Describe(dir, dsn string, passing bool) string {
 func (b *Budget) sharedPools() int { return min(poolsOfServer, b.options.Connections) }
 
 // leave undoes join.
-func (b *Budget) leave(key string, p *pool, own bool) {
+func (b *Budget) leave(d *postgres) {
 	b.mu.Lock()
+	p, name := d.pool, d.target.schema
 	s := p.server
 	s.users--
+	if s.open[name] = slices.DeleteFunc(s.open[name], func(o *postgres) bool { return o == d }); len(s.open[name]) == 0 {
+		delete(s.open, name)
+	}
 	var left []*session
-	if own {
+	if d.alone {
 		p.gone = true
 		left = p.takeIdle()
 		s.pools = slices.DeleteFunc(s.pools, func(q *pool) bool { return q == p })
@@ -258,7 +295,8 @@ func (b *Budget) leave(key string, p *pool, own bool) {
 			q.gone = true
 			left = append(left, q.takeIdle()...)
 		}
-		delete(b.servers, key)
+		s.leave()
+		delete(b.servers, d.key)
 	}
 	b.mu.Unlock()
 	b.bury(left)
@@ -271,7 +309,7 @@ func (b *Budget) bury(all []*session) {
 		return
 	}
 	for _, s := range all {
-		s.hangUp()
+		hangUp(s.link)
 	}
 	b.mu.Lock()
 	b.freed(len(all))
@@ -324,6 +362,7 @@ func (b *Budget) acquire(ctx context.Context, p *pool) (s *session, fresh bool, 
 			return b.moved(ctx, s, kept, p)
 		}
 	}
+	b.hush()
 	w := &waiter{pool: p, since: time.Now(), got: make(chan *session, 1)}
 	b.waiting = append(b.waiting, w)
 	b.mu.Unlock()
@@ -367,7 +406,7 @@ func (b *Budget) await(ctx context.Context, w *waiter) (s *session, fresh bool, 
 			err = &problem{is: ErrBusy, err: fmt.Errorf("%w (%d), and none came free in %s", errBudget, b.options.Connections, b.options.Wait)}
 		case <-ctx.Done():
 			err = ended(ctx, "waiting for a connection")
-		case <-b.stop:
+		case <-b.stopped.Done():
 			err = &problem{is: ErrClosed, err: errShut}
 		}
 		b.mu.Lock()
@@ -428,6 +467,15 @@ func (b *Budget) takeFrom(p *pool) *session {
 // if its pool can do without, p has none, or somebody has waited for one of p's
 // for too long; the caller holds the lock.
 func (b *Budget) dispensable(p *pool, waited time.Duration) *session {
+	if p.open == 0 || waited >= hardship {
+		return b.unused(0)
+	}
+	return b.unused(spare)
+}
+
+// unused takes away the connection that has been idle for longest, of all, if that
+// is so long; the caller holds the lock.
+func (b *Budget) unused(long time.Duration) *session {
 	var of *pool
 	for _, srv := range b.servers {
 		for _, q := range srv.pools {
@@ -436,7 +484,7 @@ func (b *Budget) dispensable(p *pool, waited time.Duration) *session {
 			}
 		}
 	}
-	if of == nil || p.open > 0 && waited < hardship && time.Since(of.idle[0].used) < spare {
+	if of == nil || time.Since(of.idle[0].used) < long {
 		return nil
 	}
 	s := of.idle[0]
@@ -460,7 +508,7 @@ func (b *Budget) move(s *session, p *pool) (kept bool) {
 // moved makes use of what move gave to p.
 func (b *Budget) moved(ctx context.Context, s *session, kept bool, p *pool) (_ *session, fresh bool, err error) {
 	if !kept {
-		s.hangUp()
+		hangUp(s.link)
 		s = nil
 	}
 	return b.given(ctx, p, s)
@@ -494,7 +542,7 @@ func (b *Budget) connect(ctx context.Context, p *pool) (*session, error) {
 	go func() {
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTime)
 		defer cancel()
-		l, err := p.server.dial(within)
+		l, err := p.server.way.dial(within)
 		s, err := b.connected(p, l, err)
 		done <- outcome{s, err}
 	}()
@@ -579,7 +627,7 @@ func (b *Budget) release(s *session, good bool) {
 			break
 		}
 		b.mu.Unlock()
-		s.hangUp()
+		hangUp(s.link)
 		w.got <- nil
 		return
 	}
@@ -657,7 +705,7 @@ func (b *Budget) reap() {
 	defer t.Stop()
 	for {
 		select {
-		case <-b.stop:
+		case <-b.stopped.Done():
 			return
 		case now := <-t.C:
 			b.reapAt(now)
@@ -708,9 +756,9 @@ func (s *session) sees(schema string) {
 
 func (s *session) seenEnough() bool { return len(s.seen) > mostSeen }
 
-// hangUp closes the connection, in the way of the protocol if the server answers.
-func (s *session) hangUp() {
+// hangUp closes a connection, in the way of the protocol if the server answers.
+func hangUp(l link) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = s.link.Close(ctx) // it is of no more use
+	_ = l.Close(ctx) // it is of no more use
 }

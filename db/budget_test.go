@@ -34,9 +34,9 @@ type crowd struct {
 	all    []*db.DB
 }
 
-func newCrowd(t *testing.T, n, limit int) *crowd {
+func newCrowd(t *testing.T, n, limit int, listen bool) *crowd {
 	c := &crowd{t: t, server: pgtest.Start(t, fmt.Sprintf("max_connections = %d", limit+6), "max_locks_per_transaction = 256")}
-	c.budget = db.NewBudget(db.BudgetOptions{Connections: limit, Wait: 20 * time.Second})
+	c.budget = db.NewBudget(db.BudgetOptions{Connections: limit, Wait: 20 * time.Second, Listen: listen})
 	t.Cleanup(c.budget.Close)
 	// Made within the server, for making 500 projects takes a while.
 	project(t, c.server, "p0", db.Options{Budget: c.budget})
@@ -50,6 +50,9 @@ func newCrowd(t *testing.T, n, limit int) *crowd {
 		name := fmt.Sprintf("p%d", i)
 		c.names = append(c.names, name)
 		c.all = append(c.all, openSchema(t, c.server, name, db.Options{Budget: c.budget, Passing: i%7 == 3}))
+		if i == 0 && listen {
+			listened(t, c.budget)
+		}
 	}
 	return c
 }
@@ -69,7 +72,10 @@ func (c *crowd) ask(ctx context.Context, i int) error {
 // sees more connections than are allowed, nobody fails, and nobody sees another's
 // rows.
 func TestBudget(t *testing.T) {
-	c := newCrowd(t, budgetSchemas, budgetLimit)
+	c := newCrowd(t, budgetSchemas, budgetLimit, true)
+	if st := c.budget.State(); st.Listening != 1 || st.Open > budgetLimit {
+		t.Errorf("before the first comes: %+v", st)
+	}
 	done := make(chan struct{})
 	most := 0
 	var watch sync.WaitGroup
@@ -113,7 +119,7 @@ func TestBudget(t *testing.T) {
 	if most > budgetLimit || most < budgetLimit/2 {
 		t.Errorf("the server has seen %d connections, the limit is %d", most, budgetLimit)
 	}
-	if st := c.budget.State(); st.Waiting != 0 || st.Open != st.Idle || st.Open > budgetLimit {
+	if st := c.budget.State(); st.Waiting != 0 || st.Open != st.Idle+st.Listening || st.Open > budgetLimit {
 		t.Errorf("left: %+v", st)
 	}
 }
@@ -122,7 +128,7 @@ func TestBudget(t *testing.T) {
 // is back they answer again without anybody's help. Killed connections fail only
 // who uses them.
 func TestServerGone(t *testing.T) {
-	c := newCrowd(t, 20, 6)
+	c := newCrowd(t, 20, 6, true)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	var answers, failed atomic.Int64
@@ -197,7 +203,7 @@ func backend(t *testing.T, d *db.DB, takes time.Duration) (pid int64) {
 // TestBurst: after a quiet second, many who ask in one pool at a time wait for its
 // connections, rather than close another pool's; who waits for long gets one.
 func TestBurst(t *testing.T) {
-	c := newCrowd(t, 2, 4) // in two of four pools
+	c := newCrowd(t, 2, 4, false) // in two of four pools
 	backends := func(d *db.DB, n int, takes time.Duration) map[int64]bool {
 		var mu sync.Mutex
 		var wg sync.WaitGroup
@@ -235,7 +241,7 @@ func TestBurst(t *testing.T) {
 // TestLongTransaction: who shares a pool with one that takes for ever gets
 // another's connection, however busy the others are, and no new one is opened.
 func TestLongTransaction(t *testing.T) {
-	c := newCrowd(t, 16, 4)
+	c := newCrowd(t, 16, 4, false)
 	pools := map[int64][]*db.DB{} // by the server's process
 	for i, d := range c.all {
 		if i%7 != 3 {
@@ -330,12 +336,19 @@ func TestBudgetIsUsedUp(t *testing.T) {
 func TestTransactionPooler(t *testing.T) {
 	s := pgtest.Start(t)
 	dsn := s.Bouncer(3)
-	b := db.NewBudget(db.BudgetOptions{Connections: 12, Pooler: true})
+	b := db.NewBudget(db.BudgetOptions{Connections: 12, Pooler: true, Listen: true})
 	defer b.Close()
 	names := []string{"one", "two", "three", "four", "public"}
 	for _, name := range names {
 		project(t, s, name, db.Options{Budget: b})
 	}
+	quiet, err := db.Open(t.Context(), "", dsn("one"), db.Options{Budget: b})
+	must(t, err)
+	time.Sleep(retries)
+	if st := b.State(); st.Listening != 0 || st.Open != 1 {
+		t.Errorf("a pooler is listened to: %+v", st)
+	}
+	must(t, quiet.Close())
 	var wg sync.WaitGroup
 	for i := range 24 {
 		name := names[i%len(names)]

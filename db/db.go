@@ -65,6 +65,7 @@ type DB struct {
 
 	looked   atomic.Int64 // at the version, in Unix nanoseconds
 	outdated atomic.Bool
+	told     atomic.Bool
 }
 
 // backend is a kind of database. Errors of read and write are for the caller;
@@ -99,7 +100,7 @@ func Open(ctx context.Context, dir, dsn string, o Options) (*DB, error) {
 	}
 	d := &DB{target: t, rest: o.Passing}
 	if t.kind == kindPostgres {
-		d.backend, err = openPostgres(ctx, t, o)
+		d.backend, err = openPostgres(ctx, t, o, &d.told)
 	} else {
 		d.backend, err = openLite(ctx, t, o)
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// This file and postgres_load.go are the only ones that know the PostgreSQL driver: pgx's pgconn,
-// which sends statements and returns rows as text. A project is a schema.
+// This file, postgres_load.go and postgres_listen.go are the only ones that know the PostgreSQL
+// driver: pgx's pgconn, which sends statements and returns rows as text. A project is a schema.
 //
 // Every transaction binds its connection to the schema, by SET LOCAL search_path
 // in the same message as its BEGIN, so that the binding ends with it: whatever
@@ -41,6 +41,7 @@ type postgres struct {
 	path   string
 	known  numbered
 	log    *slog.Logger
+	told   *atomic.Bool // see DB.Told
 
 	mayWrite atomic.Bool
 	version  int // see opened
@@ -48,6 +49,17 @@ type postgres struct {
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup
+}
+
+// pgWay is how the driver reaches a server.
+type pgWay struct{ config *pgconn.Config }
+
+func (w pgWay) dial(ctx context.Context) (link, error) {
+	c, err := pgconn.ConnectConfig(ctx, w.config)
+	if err != nil {
+		return nil, connectProblem(err)
+	}
+	return pgLink{c}, nil
 }
 
 // link of pgconn.
@@ -73,24 +85,18 @@ func (l pgLink) Close(ctx context.Context) error {
 	return l.PgConn.Close(ctx)
 }
 
-// openPostgres finds the schema, or makes it.
-func openPostgres(ctx context.Context, t target, o Options) (*postgres, error) {
+// openPostgres finds the schema, or makes it; told is set when somebody tells of it.
+func openPostgres(ctx context.Context, t target, o Options, told *atomic.Bool) (*postgres, error) {
 	config, err := t.pgConfig()
 	if err != nil {
 		return nil, err
 	}
-	d := &postgres{target: t, budget: o.Budget, alone: o.Passing, log: o.Log, path: Quote(t.schema)}
+	d := &postgres{target: t, budget: o.Budget, alone: o.Passing, log: o.Log, told: told, path: Quote(t.schema)}
 	if d.budget == nil {
 		d.budget, d.own = NewBudget(BudgetOptions{Log: o.Log}), true
 	}
 	d.key = strings.Join([]string{t.host, t.port, t.user, t.password, t.database}, "\x00")
-	d.pool = d.budget.join(d.key, t.server(), t.schema, d.alone, func(ctx context.Context) (link, error) {
-		c, err := pgconn.ConnectConfig(ctx, config)
-		if err != nil {
-			return nil, connectProblem(err)
-		}
-		return pgLink{c}, nil
-	})
+	d.pool = d.budget.join(d, pgWay{config})
 	if err := d.prepare(ctx, o); err != nil {
 		_ = d.close()
 		return nil, err
@@ -186,7 +192,7 @@ func (d *postgres) close() error {
 	d.closed = true
 	d.mu.Unlock()
 	d.running.Wait()
-	d.budget.leave(d.key, d.pool, d.alone)
+	d.budget.leave(d)
 	if d.own {
 		d.budget.Close()
 	}

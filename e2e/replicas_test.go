@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type replicas struct {
 	env     string
 	console *admin.Console
 	urls    []string
+	admins  []string // what administrators see is below these
 	trac    *db.DB
 	most    time.Duration // that anything took to be seen
 }
@@ -38,9 +40,11 @@ func newReplicas(t *testing.T, database string) *replicas {
 	x := &replicas{t: t, env: testenvs.Make(t, parent, "one", settings)}
 	users := htpasswd(t)
 	for range 2 {
-		address := freePort(t)
-		start(t, "serve", "--listen", "http://"+address, "--env-parent-dir", parent, "--basic-auth", "*,"+users+",R", "--log-level", "error").waitFor("tcp", address)
-		x.urls = append(x.urls, "http://"+address+"/one")
+		address, admins := freePort(t), freePort(t)
+		p := start(t, "serve", "--listen", "http://"+address, "--admin-listen", "http://"+admins, "--env-parent-dir", parent, "--basic-auth", "*,"+users+",R", "--log-level", "error")
+		p.waitFor("tcp", address)
+		p.waitFor("tcp", admins)
+		x.urls, x.admins = append(x.urls, "http://"+address+"/one"), append(x.admins, "http://"+admins+"/.projhost/")
 	}
 	x.trac, x.console = testenvs.Database(t, x.env), &admin.Console{Dir: x.env}
 	t.Cleanup(x.console.Close)
@@ -91,6 +95,19 @@ func (x *replicas) generation(id int64) (n int64) {
 	return n
 }
 
+// ask asks one of them; ana signs in at /login.
+func (x *replicas) ask(url, path string) (*http.Response, string) {
+	x.t.Helper()
+	r, err := http.NewRequestWithContext(x.t.Context(), http.MethodGet, url+path, nil)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	if path == "/login" {
+		r.SetBasicAuth("ana", "secret")
+	}
+	return do(x.t, r)
+}
+
 // both waits until both processes answer as they should.
 func (x *replicas) both(what, path string, is func(*http.Response, string) bool) {
 	x.t.Helper()
@@ -98,14 +115,7 @@ func (x *replicas) both(what, path string, is func(*http.Response, string) bool)
 	for _, url := range x.urls {
 		for {
 			asked := time.Since(begun)
-			r, err := http.NewRequestWithContext(x.t.Context(), http.MethodGet, url+path, nil)
-			if err != nil {
-				x.t.Fatal(err)
-			}
-			if path == "/login" {
-				r.SetBasicAuth("ana", "secret")
-			}
-			resp, body := do(x.t, r)
+			resp, body := x.ask(url, path)
 			if is(resp, body) {
 				x.most = max(x.most, asked)
 				break
@@ -130,7 +140,77 @@ func answered(code int) func(*http.Response, string) bool {
 // whether all who serve it go by that within a second.
 func TestReplicas(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) { newReplicas(t, "").run() })
-	t.Run("PostgreSQL", func(t *testing.T) { newReplicas(t, pgtest.Start(t).DSN("one")).run() })
+	t.Run("PostgreSQL", func(t *testing.T) {
+		x := newReplicas(t, pgtest.Start(t).DSN("one"))
+		x.run()
+		x.listen()
+	})
+}
+
+// metric is what one process's metrics say of the one database server.
+func (x *replicas) metric(admin, name, label string) (value float64) {
+	x.t.Helper()
+	_, text := get(x.t, admin+"metrics")
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "projhost_"+name+"{") || !strings.Contains(line, label) {
+			continue
+		}
+		var err error
+		if value, err = strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64); err != nil {
+			x.t.Fatal(line, err)
+		}
+		return value
+	}
+	x.t.Fatalf("no %s among the metrics:\n%s", name, text)
+	return 0
+}
+
+// listen changes the project by a third process. The others are told, and go by
+// it at the next request. They have looked just before, and would not look again
+// by themselves for a while.
+func (x *replicas) listen() {
+	t := x.t
+	both := func(what string, is func(admin string) bool) {
+		for _, admin := range x.admins {
+			eventually(t, what, func() bool { return is(admin) })
+		}
+	}
+	both("listening", func(admin string) bool {
+		return x.metric(admin, "db_connections", `state="listening"`) == 1
+	})
+	for page, text := range map[string]string{"status": "1 listening for changes", "status.json": `"listening":1`} {
+		if _, body := get(t, x.admins[0]+page); !strings.Contains(body, text) {
+			t.Errorf("%s does not say %s:\n%s", page, text, body)
+		}
+	}
+	for _, change := range []struct {
+		name  string
+		words []string
+		path  string
+		is    func(*http.Response, string) bool
+	}{
+		{"a setting", []string{"config", "set", "project", "footer", "told-at-once"}, "/wiki", has("told-at-once")},
+		{"a setting removed", []string{"config", "remove", "project", "footer"}, "/wiki", func(_ *http.Response, body string) bool { return !strings.Contains(body, "told-at-once") }},
+		{"read-only", []string{"config", "set", "trac", "readonly", "enabled"}, "/wiki", has("This project is read-only.")},
+		{"read-only no more", []string{"config", "set", "trac", "readonly", "disabled"}, "/login", answered(http.StatusFound)},
+	} {
+		before := map[string]float64{}
+		for i, admin := range x.admins {
+			before[admin] = x.metric(admin, "db_notifications_total", "")
+			if resp, body := x.ask(x.urls[i], change.path); change.is(resp, body) {
+				t.Errorf("%s: is there before", change.name)
+			}
+		}
+		inProcess(t, x.console, change.words...)
+		both(change.name+" is told", func(admin string) bool {
+			return x.metric(admin, "db_notifications_total", "") > before[admin]
+		})
+		for _, url := range x.urls {
+			if resp, body := x.ask(url, change.path); !change.is(resp, body) {
+				t.Errorf("%s does not count at the next request: %d\n%s", change.name, resp.StatusCode, tail(body, 1500))
+			}
+		}
+	}
 }
 
 func (x *replicas) run() {

@@ -66,7 +66,7 @@ func (e *entry) current(ctx context.Context, r *Registry) (*Env, error) {
 	for settled := false; ; {
 		e.mu.Lock()
 		now := time.Now()
-		if e.env != nil && !e.renew && !e.env.db.Outdated() && (settled || now.Sub(e.checked) < r.options.Recheck) {
+		if e.env != nil && !e.renew && !e.env.db.Outdated() && (settled || now.Sub(e.checked) < r.options.Recheck && !e.env.db.Told()) {
 			env := e.env
 			env.refs++
 			env.used.Store(now.UnixNano())
@@ -184,6 +184,9 @@ func (e *entry) check(ctx context.Context, r *Registry, env *Env) error {
 		e.retire(r)
 		return notFound(fmt.Errorf("%w: %s has been removed", ErrNotFound, e.loc.dir))
 	}
+	if env.db.Told() { // before looking at the files: what is told meanwhile is for the next time
+		_ = env.db.Look(ctx) // who needs the database is told why it cannot be had
+	}
 	if env.db.Outdated() {
 		env.log.Info("environment is opened anew: its tables are of another version now")
 		e.retire(r)
@@ -232,6 +235,9 @@ func (e *entry) replace(r *Registry, env, next *Env) {
 	next.used.Store(now.UnixNano())
 	e.mu.Lock()
 	e.env, e.checked, e.reload, e.version = next, now, nil, next.version
+	if env.db.Told() { // while next was being opened
+		e.checked = time.Time{}
+	}
 	unused := env.refs == 0 && !env.retired
 	env.retired = true
 	e.mu.Unlock()

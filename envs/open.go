@@ -109,6 +109,21 @@ func (e *Env) warn() {
 // ConfigFile is the trac.ini of the environment in dir.
 func ConfigFile(dir string) string { return filepath.Join(dir, configFile) }
 
+// SaveConfig makes changes in the trac.ini of the environment in dir, as
+// [tracini.Save] does, and tells the processes that have it open. These are found
+// at the database that it had before. Whether they could be told is no error: they
+// look at the file once a second. budget bounds the connections; nil for a process
+// that has no others.
+func SaveConfig(ctx context.Context, dir string, budget *db.Budget, changes ...tracini.Change) error {
+	file := ConfigFile(dir)
+	former, unreadable := tracini.Load(file)
+	if err := tracini.Save(ctx, file, changes...); err != nil || unreadable != nil {
+		return err
+	}
+	_ = db.Tell(ctx, dir, former.String("trac", "database"), budget)
+	return nil
+}
+
 // openDB opens the database; one that is only read is never written to.
 func (r *Registry) openDB(ctx context.Context, dir string, config *tracini.Config, log *slog.Logger) (*db.DB, int, error) {
 	d, err := db.Open(ctx, dir, config.String("trac", "database"), db.Options{

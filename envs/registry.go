@@ -46,6 +46,7 @@ type Options struct {
 	ReadOnly      bool          // every environment is only read
 	Admin         bool          // for commands of an administrator: ReadOnly and [trac] readonly, which are about visitors, do not count
 	Pooler        bool          // they are reached by way of a pooler in transaction mode
+	Listen        bool          // to what other processes tell of projects on database servers
 	Logs          *envlog.Logs  // environments' own logs; nil: they have none
 	Log           *slog.Logger  // nil discards
 }
@@ -101,7 +102,7 @@ func NewRegistry(o Options) *Registry {
 		options: o,
 		finder:  newFinder(o),
 		slots:   newOpenSlots(o.MaxOpen),
-		budget:  db.NewBudget(db.BudgetOptions{Connections: o.Connections, Wait: o.QueueWait, Pooler: o.Pooler, Log: o.Log}),
+		budget:  db.NewBudget(db.BudgetOptions{Connections: o.Connections, Wait: o.QueueWait, Pooler: o.Pooler, Listen: o.Listen, Log: o.Log}),
 		entries: make(map[string]*entry),
 		lists:   make(map[string]*listing),
 		sizes:   sizes{byDir: make(map[string]Size), tried: make(map[string]time.Time)},

@@ -195,7 +195,7 @@ func (r *Registry) SetReadOnly(ctx context.Context, l Location, on bool) error {
 	if on {
 		value = "enabled"
 	}
-	if err := tracini.Save(ctx, ConfigFile(l.dir), tracini.Change{Section: "trac", Name: "readonly", Value: value}); err != nil {
+	if err := SaveConfig(ctx, l.dir, r.budget, tracini.Change{Section: "trac", Name: "readonly", Value: value}); err != nil {
 		return err
 	}
 	return r.Reload(ctx, l)

@@ -183,9 +183,12 @@ func facts(h *Host, now time.Time) []templates.StatusFact {
 		return templates.StatusFact{Name: name, Value: value, Note: note}
 	}
 	c := h.Connections
-	waiting := ""
-	if c.Waiting > 0 {
-		waiting = thousands(c.Waiting) + " waiting for one"
+	note := ""
+	switch {
+	case c.Waiting > 0:
+		note = thousands(c.Waiting) + " waiting for one"
+	case c.Listening > 0:
+		note = thousands(c.Listening) + " listening for changes"
 	}
 	return []templates.StatusFact{
 		fact("Running for", span(now.Sub(h.Started)), "version "+h.Version),
@@ -193,7 +196,7 @@ func facts(h *Host, now time.Time) []templates.StatusFact {
 		fact("Out of order", thousands(h.Broken), ""),
 		fact("Need an upgrade", thousands(h.NeedsUpgrade), ""),
 		fact("Requests", thousands(h.Requests), counted(h.Errors, "error")),
-		fact("Database connections", fmt.Sprintf("%d of %d", c.Open, c.Limit), waiting),
+		fact("Database connections", fmt.Sprintf("%d of %d", c.Open, c.Limit), note),
 		fact("Memory", Bytes(int64(h.Memory)), ""),
 	}
 }

@@ -46,6 +46,8 @@ type Connections struct {
 	Idle    int `json:"idle"`
 	Waiting int `json:"waiting"` // requests, for one
 	Limit   int `json:"limit"`
+
+	Listening int `json:"listening"` // to what other processes tell of projects; neither idle nor in use
 }
 
 // Report tells of the host and of all environments, in no order.
@@ -58,7 +60,7 @@ func (s *Source) Report(ctx context.Context) Report {
 	c, all := s.Registry.Connections(), s.Meter.Host()
 	rep.Host = Host{
 		Version: s.Version, Started: s.Started, Known: len(snapshot), Open: s.Registry.OpenCount(), Requests: all.Requests, Errors: all.Errors,
-		Connections: Connections{Open: c.Open, Idle: c.Idle, Waiting: c.Waiting, Limit: c.Limit}, Memory: memory(),
+		Connections: Connections{Open: c.Open, Idle: c.Idle, Waiting: c.Waiting, Limit: c.Limit, Listening: c.Listening}, Memory: memory(),
 	}
 	for i := range snapshot {
 		if snapshot[i].State == envs.Broken {

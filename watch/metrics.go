@@ -40,11 +40,11 @@ func (m *Meter) Handler(from Sources) http.Handler {
 
 // metrics are those of the program's own.
 type metrics struct {
-	build, requests, duration, stages, bytes                                   *prometheus.Desc
-	envRequests, envErrors, envRefused, envBytes, envSeconds                   *prometheus.Desc
-	known, open, quarantined, running, waiting                                 *prometheus.Desc
-	connections, connectionLimit, connectionWaiting, serverUp, databases, lost *prometheus.Desc
-	clients, accepted, refused, full, turnedAway                               *prometheus.Desc
+	build, requests, duration, stages, bytes                                          *prometheus.Desc
+	envRequests, envErrors, envRefused, envBytes, envSeconds                          *prometheus.Desc
+	known, open, quarantined, running, waiting                                        *prometheus.Desc
+	connections, connectionLimit, connectionWaiting, serverUp, databases, heard, lost *prometheus.Desc
+	clients, accepted, refused, full, turnedAway                                      *prometheus.Desc
 }
 
 func descriptions() metrics {
@@ -76,6 +76,7 @@ func descriptions() metrics {
 		connectionWaiting: of("db_connections_waiting", "Transactions that wait for a connection."),
 		serverUp:          of("db_server_up", "Whether the last attempt to connect to a database server succeeded.", "server"),
 		databases:         of("db_open", "Databases of a server that are open.", "server"),
+		heard:             of("db_notifications_total", "Changes of projects that other processes have told of.", "server"),
 
 		clients:    of("listener_connections", "Connections of web servers and browsers.", "listener", "protocol"),
 		accepted:   of("listener_connections_accepted_total", "Connections that have been accepted.", "listener", "protocol"),
@@ -173,6 +174,8 @@ func (c *collector) databases(s sink) {
 		s.gauge(c.all.databases, server.Databases, server.Address)
 		s.gauge(c.all.connections, server.Idle, server.Address, "idle")
 		s.gauge(c.all.connections, server.InUse(), server.Address, "in_use")
+		s.gauge(c.all.connections, server.Listening, server.Address, "listening")
+		s.counter(c.all.heard, float64(server.Heard), server.Address)
 	}
 }
 
@@ -198,6 +201,8 @@ func byAddress(servers []db.ServerState) (list []db.ServerState) {
 			same.Databases += s.Databases
 			same.Open += s.Open
 			same.Idle += s.Idle
+			same.Listening += s.Listening
+			same.Heard += s.Heard
 			same.Waiting += s.Waiting
 			if same.DeadUntil.IsZero() {
 				same.DeadUntil = s.DeadUntil

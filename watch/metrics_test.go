@@ -119,7 +119,7 @@ func TestMetrics(t *testing.T) {
 	}
 	if testenvs.InPostgres() {
 		servers := all["projhost_db_server_up"].GetMetric()
-		if len(servers) != 1 || servers[0].GetGauge().GetValue() != 1 || len(all["projhost_db_connections"].GetMetric()) != 2 {
+		if len(servers) != 1 || servers[0].GetGauge().GetValue() != 1 || len(all["projhost_db_connections"].GetMetric()) != 3 || len(all["projhost_db_notifications_total"].GetMetric()) != 1 {
 			t.Errorf("servers: %v", servers)
 		}
 	}

@@ -36,6 +36,7 @@ type hostFlags struct {
 	connections   int
 	readOnly      bool
 	pooler        bool
+	listen        bool // to what other processes tell, for one that serves for long
 	doctorKeyFile string
 	logFormat     string
 	logLevel      string
@@ -167,7 +168,8 @@ func unwrapPath(err error) error {
 // registry finds environments; logs are their own, nil for a command that serves none.
 func (f *hostFlags) registry(roots []string, logs *envlog.Logs, log *slog.Logger) *envs.Registry {
 	return envs.NewRegistry(envs.Options{
-		AllowRoots: roots, ReadOnly: f.readOnly, Connections: f.connections, Pooler: f.pooler, MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
+		AllowRoots: roots, ReadOnly: f.readOnly, Connections: f.connections, Pooler: f.pooler, Listen: f.listen,
+		MaxOpen: f.maxOpen, MaxConcurrent: f.maxConcurrent, MaxQueue: f.maxQueue,
 		QueueWait: f.queueWait, IdleClose: f.idleClose, Logs: logs, Log: log,
 	})
 }

@@ -132,6 +132,7 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 		return err
 	}
 	places := placesOf(addrs, settings, named)
+	f.listen = true
 	r, meter := f.registry(roots, f.life.envLogs(stderr), log), f.watch.meter()
 	entry := f.door.door(adminKey, watch.Sources{Registry: r, Traffic: options.Traffic, Version: version}, meter, log)
 	host := newHost(dispatch.Options{

@@ -130,6 +130,18 @@ func (s *Server) Down() {
 	_ = cmd.Run() // it may be down already
 }
 
+// Standby restarts the server as one that can only be read, like a standby, until
+// pg_promote().
+func (s *Server) Standby() {
+	s.tb.Helper()
+	s.Down()
+	signal := filepath.Join(s.data(), "standby.signal")
+	if err := errors.Join(os.WriteFile(signal, nil, 0o600), os.Chmod(signal, 0o666)); err != nil { //nolint:gosec // its user opens it for writing
+		s.tb.Fatal(err)
+	}
+	s.Up()
+}
+
 // DSN is Trac's connection string for a schema.
 func (s *Server) DSN(schema string) string {
 	return "postgres://" + s.user + "@/projects?host=" + url.PathEscape(s.Dir) + "&schema=" + url.PathEscape(schema)

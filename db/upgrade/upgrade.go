@@ -81,6 +81,8 @@ func Run(ctx context.Context, e *Environment, done func(Step) error) error {
 	if err != nil {
 		return err
 	}
+	// Who has the project open finds out without that, too, a moment later.
+	defer func() { _ = e.DB.Tell(ctx) }()
 	for _, s := range steps {
 		if err := s.do(ctx, e); err != nil {
 			return fmt.Errorf("step %d (the tables stay at version %d): %w", s.To, s.To-1, err)

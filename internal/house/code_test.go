@@ -59,6 +59,22 @@ func TestEnvironmentFromContextOnlyInDispatch(t *testing.T) {
 	}
 }
 
+// TestSettingsAreSavedAndTold: envs.SaveConfig tells other processes of a changed
+// trac.ini. An upgrade tells so itself, with the tables.
+func TestSettingsAreSavedAndTold(t *testing.T) {
+	found := map[string]bool{}
+	for _, f := range program(tree(t)) {
+		calls(f, "tracini", []string{"Save"}, func(n ast.Node, call string) {
+			if found[f.pkg] = true; f.pkg != "envs" && f.pkg != "db/upgrade" {
+				t.Errorf("%s:%d calls %s", f.path, f.line(n), call)
+			}
+		})
+	}
+	if len(found) < 2 {
+		t.Errorf("found in %v only: the test is wrong", found)
+	}
+}
+
 func TestProcessEnvironmentOnlyInCmd(t *testing.T) {
 	names := []string{"Getenv", "LookupEnv", "Environ", "Setenv", "Unsetenv", "Clearenv", "ExpandEnv"}
 	for _, f := range program(tree(t)) {
