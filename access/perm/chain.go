@@ -60,13 +60,15 @@ func (ch *chain) tell(e *envs.Env) {
 func newChain(config *tracini.Config) *chain {
 	ch := &chain{names: config.List("trac", "permission_policies")}
 	for _, name := range ch.names {
-		p := policyNamed(name)
-		if p == nil {
+		p, ok := policyNamed(name)
+		if !ok {
 			ch.err = fault.Wrap(fault.Denied, "This project's permissions are decided by a policy that this server does not have, so nothing is shown.",
 				fmt.Errorf("[trac] permission_policies names %s, which is not supported: access is refused", name))
 			return ch
 		}
-		ch.policies = append(ch.policies, p)
+		if p != nil {
+			ch.policies = append(ch.policies, p)
+		}
 	}
 	if err := ch.prepare(config); err != nil {
 		ch.err = &fault.Error{Kind: fault.Busy, Public: "Who may see what in this project cannot be found out at the moment, so nothing is shown. Its administrator finds the reason in the log.",
