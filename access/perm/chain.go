@@ -110,15 +110,23 @@ func (ch *chain) prepare(config *tracini.Config) error {
 	return nil
 }
 
-// readTries is how often a file of rules is read that changes meanwhile.
-const readTries = 3
+// Bounds of reading a file of rules: how often one that is written meanwhile is read,
+// and how long nobody must have written to it.
+const (
+	readTries = 4
+	settled   = 20 * time.Millisecond
+)
 
-// read reads the file of rules as a whole: one that changes under way is read again.
+// read reads the file of rules as a whole, and not the part of it that somebody has
+// written so far.
 func (ch *chain) read(path string) error {
 	for range readTries {
 		seen := stamp.Look(path)
 		rules, err := authz.Load(path)
 		ch.file, ch.rules = seen, rules
+		if age := time.Since(seen.Written()); age >= 0 && age < settled {
+			time.Sleep(settled - age)
+		}
 		if !seen.Stale() {
 			return err
 		}

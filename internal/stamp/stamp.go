@@ -5,6 +5,7 @@ package stamp
 import (
 	"io/fs"
 	"os"
+	"time"
 )
 
 // Stamp is what a regular file looked like at one moment. An edit, a replacement
@@ -32,6 +33,9 @@ func OfInfo(info fs.FileInfo) Stamp {
 	}
 	return Stamp{size: info.Size(), written: info.ModTime().UnixNano(), id: identityOf(info)}
 }
+
+// Written is when the file was last written to, 1970 if it was not there.
+func (s Stamp) Written() time.Time { return time.Unix(0, s.written) }
 
 // SameFile is true while a path still names the same file, whatever has been
 // written to it since.
