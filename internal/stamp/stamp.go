@@ -34,8 +34,13 @@ func OfInfo(info fs.FileInfo) Stamp {
 	return Stamp{size: info.Size(), written: info.ModTime().UnixNano(), id: identityOf(info)}
 }
 
-// Written is when the file was last written to, 1970 if it was not there.
-func (s Stamp) Written() time.Time { return time.Unix(0, s.written) }
+// Written is the modification time, the zero time of a file that was not there.
+func (s Stamp) Written() time.Time {
+	if s == (Stamp{}) {
+		return time.Time{}
+	}
+	return time.Unix(0, s.written)
+}
 
 // SameFile is true while a path still names the same file, whatever has been
 // written to it since.
