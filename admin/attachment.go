@@ -84,7 +84,10 @@ func attachmentList(ctx context.Context, c *Console, args []string) error {
 // prettySize writes a number of bytes as Trac does.
 func prettySize(n int64) string {
 	const step = 1024
-	if n < step {
+	switch {
+	case n == 1:
+		return "1 byte"
+	case n < step:
 		return fmt.Sprintf("%d bytes", n)
 	}
 	size, unit := float64(n)/step, 0

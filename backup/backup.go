@@ -253,12 +253,3 @@ func apart(env, path string) (string, error) {
 	}
 	return filepath.Join(dir, filepath.Base(abs)), nil
 }
-
-// syncPath writes a file or a directory to disk.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}

@@ -47,7 +47,7 @@ func Convert(ctx context.Context, dir, dsn string, o Options) (_ *Report, err er
 	}
 	report := &Report{}
 	copied, err := convert.Copy(ctx, from, dir, dsn, convert.Options{
-		Alone: true, Replace: o.ReplaceText, Progress: o.tables(report),
+		Alone: true, Replace: o.ReplaceText, Progress: o.tables(report), For: dir,
 		Then: func(*convert.Report) error {
 			if now, err := databaseOf(file); err != nil || now != former { // somebody who was before us
 				return errors.Join(err, errors.New("trac.ini has changed meanwhile"))

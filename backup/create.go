@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"projhost/db"
+	"projhost/internal/disk"
 )
 
 const (
@@ -63,7 +64,7 @@ func Create(ctx context.Context, dir, file string, o Options) (_ *Report, err er
 	if err := give(filepath.Join(tmp, "archive"), file, o.Replace); err != nil {
 		return nil, fmt.Errorf("making a backup: %w", err)
 	}
-	return &w.report, syncPath(filepath.Dir(file))
+	return &w.report, disk.Sync(filepath.Dir(file))
 }
 
 // give renames a file; what is there is not overwritten unless that is wanted.

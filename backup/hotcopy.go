@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"projhost/db/convert"
+	"projhost/internal/disk"
 )
 
 // Hotcopy copies the environment at dir, which may be in use, into the directory
@@ -49,10 +50,10 @@ func Hotcopy(ctx context.Context, dir, dest string, o Options) (_ *Report, err e
 		if err := os.Rename(tmp, dest); err != nil {
 			return err
 		}
-		return syncPath(filepath.Dir(dest))
+		return disk.Sync(filepath.Dir(dest))
 	}
 	if o.Database != "" {
-		err = c.convert(ctx, give)
+		err = c.convert(ctx, dest, give)
 	} else if err = c.copy(ctx); err == nil {
 		err = give()
 	}
@@ -117,13 +118,13 @@ func (c *copier) copy(ctx context.Context) error {
 	return setDatabase(c.to, p.setting)
 }
 
-// convert copies everything, the database into another kind; give is called when
+// convert copies everything that will be at dest, the database into another kind; give is called when
 // everything is right.
-func (c *copier) convert(ctx context.Context, give func() error) error {
+func (c *copier) convert(ctx context.Context, dest string, give func() error) error {
 	path, local := localFile(c.o.Database)
 	file := c.place(thing{path: path})
 	_, err := convert.Copy(ctx, c.e.DB(), c.to, c.o.Database, convert.Options{
-		Replace: c.o.ReplaceText, Progress: c.o.tables(&c.report),
+		Replace: c.o.ReplaceText, Progress: c.o.tables(&c.report), For: dest,
 		Then: func(copied *convert.Report) error {
 			c.report.leftOf(copied.Left)
 			if !local {
@@ -158,7 +159,7 @@ func (c *copier) files(ctx context.Context, database string, follow []string) er
 		x := c.dirs[i]
 		file := c.place(x)
 		own(file, x.info)
-		err := errors.Join(os.Chmod(file, x.info.Mode()&(fs.ModePerm|fs.ModeSetgid|fs.ModeSticky)), os.Chtimes(file, time.Time{}, x.info.ModTime()))
+		err := errors.Join(disk.Sync(file), os.Chmod(file, x.info.Mode()&(fs.ModePerm|fs.ModeSetgid|fs.ModeSticky)), os.Chtimes(file, time.Time{}, x.info.ModTime()))
 		if err != nil {
 			return err
 		}

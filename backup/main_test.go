@@ -20,6 +20,7 @@ import (
 
 	"projhost/backup"
 	"projhost/db"
+	"projhost/db/convert"
 	"projhost/testenvs"
 )
 
@@ -57,6 +58,8 @@ func runChild(task []string) error {
 		fmt.Println("ready")
 		_, err := backup.Convert(ctx, task[1], task[3], backup.Options{})
 		return err
+	case "stuck": // is killed when the schema is whole and nobody uses it yet
+		return stuck(task[1], task[3])
 	case "write": // until its input ends
 		d, err := db.Open(ctx, task[1], task[3], db.Options{})
 		if err != nil {
@@ -76,6 +79,20 @@ func runChild(task []string) error {
 		}
 	}
 	return nil
+}
+
+// stuck converts up to where only trac.ini is to be changed, and waits for its end.
+func stuck(dir, dsn string) error {
+	from, err := db.Open(context.Background(), dir, "sqlite:db/trac.db", db.Options{})
+	if err != nil {
+		return err
+	}
+	_, err = convert.Copy(context.Background(), from, dir, dsn, convert.Options{Alone: true, For: dir, Then: func(*convert.Report) error {
+		fmt.Println("ready")
+		_, err := io.Copy(io.Discard, os.Stdin)
+		return err
+	}})
+	return err
 }
 
 // child starts another program, and waits until it is ready.

@@ -317,6 +317,8 @@ func killedDrill(t *testing.T, s *pgtest.Server) {
 		t.Error("left behind:", found)
 	}
 
+	unfinishedConversion(t, s, work)
+
 	// A conversion in place: trac.ini names one of two whole databases.
 	for i := range kills {
 		name := fmt.Sprint("place", i)
@@ -331,6 +333,49 @@ func killedDrill(t *testing.T, s *pgtest.Server) {
 		if n := tables(name); n != "0" && n != "21" {
 			t.Errorf("half a schema: %s tables", n)
 		}
+	}
+}
+
+// unfinishedConversion is killed after the schema is complete and before trac.ini
+// names it: the next one into it says what is there, and none that ends does.
+func unfinishedConversion(t *testing.T, s *pgtest.Server, work string) {
+	t.Helper()
+	dir := testenvs.Make(t, work, `it's "so"?`, nil)
+	if testenvs.InPostgres() {
+		t.Fatal("the environment is not in SQLite")
+	}
+	cmd, stop := child(t, "stuck", dir, "", s.DSN("stuck"))
+	must(t, cmd.Process.Kill())
+	stop()
+	comment := func(schema string) string {
+		return s.SQL("projects", "SELECT obj_description('"+schema+".system'::regclass, 'pg_class')")
+	}
+	if !strings.HasPrefix(comment("stuck"), "projhost: not in use yet, made at 20") {
+		t.Errorf("the comment is %q", comment("stuck"))
+	}
+	_, query, found := strings.Cut(read(t, "../docs", "operating.md"), "\nSELECT relnamespace")
+	query, _, _ = strings.Cut(query, ";")
+	if list := s.SQL("projects", "SELECT relnamespace"+query); !found || !strings.Contains("\n"+list, "\nstuck|projhost: ") {
+		t.Errorf("the query of docs/operating.md finds %q", list)
+	}
+	for i := range 2 { // it stays as it is
+		_, err := backup.Convert(t.Context(), dir, s.DSN("stuck"), backup.Options{})
+		if !errors.Is(err, db.ErrExists) || !strings.Contains(err.Error(), fmt.Sprintf("for %q: another run is still at work, or was broken off", dir)) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if setting(t, dir) != "sqlite:db/trac.db" {
+		t.Error(setting(t, dir))
+	}
+	s.SQL("projects", "DROP SCHEMA stuck CASCADE")
+	_, err := backup.Convert(t.Context(), dir, s.DSN("stuck"), backup.Options{})
+	must(t, err)
+	if setting(t, dir) != s.DSN("stuck") || comment("stuck") != "" {
+		t.Errorf("%s, the comment is %q", setting(t, dir), comment("stuck"))
+	}
+	// Of a database that is in use, nothing of the kind is said.
+	if _, err := backup.Hotcopy(t.Context(), dir, filepath.Join(work, "more"), backup.Options{Database: s.DSN("stuck")}); !errors.Is(err, db.ErrExists) || strings.Contains(err.Error(), "broken off") {
+		t.Error(err)
 	}
 }
 

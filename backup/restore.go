@@ -15,6 +15,7 @@ import (
 	"projhost/db/schema"
 	"projhost/envs"
 	"projhost/envs/tracini"
+	"projhost/internal/disk"
 )
 
 // Restore makes an environment out of an archive, in dir, which must be empty or
@@ -64,24 +65,25 @@ func Restore(ctx context.Context, file, dir string, o Options) (_ *Report, err e
 		if err := os.Rename(tmp, dir); err != nil {
 			return err
 		}
-		return syncPath(filepath.Dir(dir))
+		return disk.Sync(filepath.Dir(dir))
 	}
 	if o.Database == "" {
 		return report, give()
 	}
-	return report, report.convert(ctx, tmp, o, give)
+	return report, report.convert(ctx, tmp, dir, o, give)
 }
 
-// convert puts the database of what was unpacked in dir where Options.Database
-// says; give is called when everything is right, and may undo it all by failing.
-func (r *Report) convert(ctx context.Context, dir string, o Options, give func() error) error {
+// convert puts the database of what was unpacked in dir, and will be at dest, where
+// Options.Database says; give is called when everything is right, and may undo it
+// all by failing.
+func (r *Report) convert(ctx context.Context, dir, dest string, o Options, give func() error) error {
 	m := r.Manifest.Database
 	from, err := db.Open(ctx, dir, scheme+string(m.Path), db.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	_, err = convert.Copy(ctx, from, dir, o.Database, convert.Options{
-		Counted: m.Counted, Replace: o.ReplaceText, Progress: o.tables(r),
+		Counted: m.Counted, Replace: o.ReplaceText, Progress: o.tables(r), For: dest,
 		Then: func(copied *convert.Report) error {
 			r.leftOf(copied.Left)
 			if err := setDatabase(dir, o.Database); err != nil {

@@ -40,7 +40,10 @@ type BudgetOptions struct {
 // one: a server's process keeps some 80 KiB for every schema it has touched, so
 // that it pays to let it see few. A pool may grow while others do not need their
 // share. Who waits gets, in the order of asking, a connection of the pool that is
-// given back, or the place of another pool's that can do without. Close it when all its databases are closed.
+// given back, or one of another pool that can do without, which then changes pools;
+// one of another server, or of a database whose connections do not outlive a
+// request, makes room for a new one instead. Close it when all its databases are
+// closed.
 type Budget struct {
 	options BudgetOptions
 
@@ -160,13 +163,15 @@ type server struct {
 	failure error
 }
 
-// poolsOfServer is how many pools a server has, if the budget is not too small.
-const poolsOfServer = 8
+// poolsOfServer is how many pools a server has, if the budget is not smaller: with
+// the standard one, each project is known to one process of the server.
+const poolsOfServer = DefaultConnections
 
 // pool are connections that some of a server's databases share; those of a
 // database whose connections do not outlive a request have one of their own.
 type pool struct {
 	server *server
+	own    bool       // of one database
 	open   int        // connections, and those being opened
 	idle   []*session // the last used one last
 	gone   bool       // no database is left that uses it
@@ -201,7 +206,7 @@ func (b *Budget) join(key, name, schema string, own bool, dial func(context.Cont
 	}
 	s.users++
 	if own {
-		p := &pool{server: s}
+		p := &pool{server: s, own: true}
 		s.pools = append(s.pools, p)
 		return p
 	}
@@ -235,7 +240,7 @@ func (b *Budget) Describe(dir, dsn string, passing bool) string {
 }
 
 // sharedPools is how many pools a server's databases share.
-func (b *Budget) sharedPools() int { return max(1, min(poolsOfServer, b.options.Connections/2)) }
+func (b *Budget) sharedPools() int { return min(poolsOfServer, b.options.Connections) }
 
 // leave undoes join.
 func (b *Budget) leave(key string, p *pool, own bool) {
@@ -288,7 +293,8 @@ const (
 	// second all are spare, and the first to ask must not close what the others
 	// are about to need.
 	patience = 50 * time.Millisecond
-	// hardship is how long who has none at all waits before any pool has to.
+	// hardship is how long one waits before any pool has to: its own have none, or
+	// its own are busy with what takes long.
 	hardship = 250 * time.Millisecond
 )
 
@@ -312,13 +318,10 @@ func (b *Budget) acquire(ctx context.Context, p *pool) (s *session, fresh bool, 
 		return s, true, err
 	}
 	if p.open == 0 {
-		if victim := b.dispensable(p, time.Now()); victim != nil {
-			victim.pool.open--
-			p.open++
+		if s := b.dispensable(p, 0); s != nil {
+			kept := b.move(s, p)
 			b.mu.Unlock()
-			victim.hangUp()
-			s, err = b.connect(ctx, p)
-			return s, true, err
+			return b.moved(ctx, s, kept, p)
 		}
 	}
 	w := &waiter{pool: p, since: time.Now(), got: make(chan *session, 1)}
@@ -347,23 +350,18 @@ func (b *Budget) await(ctx context.Context, w *waiter) (s *session, fresh bool, 
 	for {
 		select {
 		case s := <-w.got:
-			return b.given(ctx, w, s)
+			return b.given(ctx, w.pool, s)
 		case <-turn.C: // somebody else's may be idle
 			b.mu.Lock()
-			victim := (*session)(nil)
 			if slices.Contains(b.waiting, w) {
-				victim = b.dispensable(w.pool, time.Now())
-			}
-			if victim != nil {
-				victim.pool.open--
-				b.drop(w)
-				w.pool.open++
+				if s := b.dispensable(w.pool, time.Since(w.since)); s != nil {
+					b.drop(w)
+					kept := b.move(s, w.pool)
+					b.mu.Unlock()
+					return b.moved(ctx, s, kept, w.pool)
+				}
 			}
 			b.mu.Unlock()
-			if victim != nil {
-				victim.hangUp()
-				return b.given(ctx, w, nil)
-			}
 			continue
 		case <-end.C:
 			err = &problem{is: ErrBusy, err: fmt.Errorf("%w (%d), and none came free in %s", errBudget, b.options.Connections, b.options.Wait)}
@@ -383,12 +381,12 @@ func (b *Budget) await(ctx context.Context, w *waiter) (s *session, fresh bool, 
 	}
 }
 
-// given makes use of what a waiter got.
-func (b *Budget) given(ctx context.Context, w *waiter, s *session) (*session, bool, error) {
+// given makes use of what one got for p: a connection, or nil for the place of one.
+func (b *Budget) given(ctx context.Context, p *pool, s *session) (_ *session, fresh bool, err error) {
 	if s != nil {
 		return s, false, nil
 	}
-	s, err := b.connect(ctx, w.pool)
+	s, err = b.connect(ctx, p)
 	return s, true, err
 }
 
@@ -427,8 +425,9 @@ func (b *Budget) takeFrom(p *pool) *session {
 }
 
 // dispensable takes away the connection that has been idle for longest, of all,
-// if its pool can do without or p has none.
-func (b *Budget) dispensable(p *pool, now time.Time) *session {
+// if its pool can do without, p has none, or somebody has waited for one of p's
+// for too long; the caller holds the lock.
+func (b *Budget) dispensable(p *pool, waited time.Duration) *session {
 	var of *pool
 	for _, srv := range b.servers {
 		for _, q := range srv.pools {
@@ -437,12 +436,34 @@ func (b *Budget) dispensable(p *pool, now time.Time) *session {
 			}
 		}
 	}
-	if of == nil || p.open > 0 && now.Sub(of.idle[0].used) < spare {
+	if of == nil || p.open > 0 && waited < hardship && time.Since(of.idle[0].used) < spare {
 		return nil
 	}
 	s := of.idle[0]
 	of.idle = of.idle[1:]
 	return s
+}
+
+// move gives the place of a connection to p, and the connection, too, if both pools
+// are shared ones of the same server: a process there that has one more schema to
+// know is cheaper than one that has to begin. If not, the caller hangs up. It holds
+// the lock.
+func (b *Budget) move(s *session, p *pool) (kept bool) {
+	s.pool.open--
+	p.open++
+	if kept = s.pool.server == p.server && !s.pool.own && !p.own; kept {
+		s.pool = p
+	}
+	return kept
+}
+
+// moved makes use of what move gave to p.
+func (b *Budget) moved(ctx context.Context, s *session, kept bool, p *pool) (_ *session, fresh bool, err error) {
+	if !kept {
+		s.hangUp()
+		s = nil
+	}
+	return b.given(ctx, p, s)
 }
 
 // share is how many connections each pool may have that needs some.
@@ -553,8 +574,10 @@ func (b *Budget) release(s *session, good bool) {
 		w.got <- s
 	default:
 		b.drop(w)
-		s.pool.open--
-		w.pool.open++
+		if b.move(s, w.pool) {
+			w.got <- s
+			break
+		}
 		b.mu.Unlock()
 		s.hangUp()
 		w.got <- nil
@@ -565,7 +588,7 @@ func (b *Budget) release(s *session, good bool) {
 
 // heir is who gets a connection of p next that is given back, nil if nobody does:
 // who waits for one of p, unless p has more than its share and others less, or
-// others none.
+// others none, or have waited far longer.
 func (b *Budget) heir(p *pool, now time.Time) *waiter {
 	if len(b.waiting) == 0 {
 		return nil
@@ -586,7 +609,8 @@ func (b *Budget) heir(p *pool, now time.Time) *waiter {
 		switch {
 		case w.pool == p || age < patience:
 		case w.pool.open == 0 && (own == nil || p.open > 1 || age >= hardship),
-			w.pool.open < share && p.open > share:
+			w.pool.open < share && p.open > share,
+			age >= hardship && (own == nil || age >= 4*now.Sub(own.since)):
 			return w
 		}
 	}

@@ -197,7 +197,7 @@ func backend(t *testing.T, d *db.DB, takes time.Duration) (pid int64) {
 // TestBurst: after a quiet second, many who ask in one pool at a time wait for its
 // connections, rather than close another pool's; who waits for long gets one.
 func TestBurst(t *testing.T) {
-	c := newCrowd(t, 2, 4) // two pools
+	c := newCrowd(t, 2, 4) // in two of four pools
 	backends := func(d *db.DB, n int, takes time.Duration) map[int64]bool {
 		var mu sync.Mutex
 		var wg sync.WaitGroup
@@ -229,6 +229,64 @@ func TestBurst(t *testing.T) {
 	time.Sleep(1100 * time.Millisecond)
 	if got := backends(one, 3, long); len(got) != 3 {
 		t.Errorf("served by %v: who waits for long must get a spare connection of the other pool", got)
+	}
+}
+
+// TestLongTransaction: who shares a pool with one that takes for ever gets
+// another's connection, however busy the others are, and no new one is opened.
+func TestLongTransaction(t *testing.T) {
+	c := newCrowd(t, 16, 4)
+	pools := map[int64][]*db.DB{} // by the server's process
+	for i, d := range c.all {
+		if i%7 != 3 {
+			pid := backend(t, d, 0)
+			pools[pid] = append(pools[pid], d)
+		}
+	}
+	var crowded []*db.DB
+	for _, all := range pools {
+		if len(all) > len(crowded) {
+			crowded = all
+		}
+	}
+	if len(pools) != 4 || len(crowded) < 2 {
+		t.Fatalf("%d processes serve 14 projects, at most %d one: want 4, and one of several", len(pools), len(crowded))
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, all := range pools {
+		if all[0] == crowded[0] {
+			continue
+		}
+		for range 2 { // so that none is ever idle for long
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						_ = backend(t, all[0], time.Millisecond)
+					}
+				}
+			})
+		}
+	}
+	err := crowded[0].Read(t.Context(), func(tx *db.Tx) error {
+		if _, err := tx.Generation("any"); err != nil {
+			return err
+		}
+		if pid := backend(t, crowded[1], 0); pools[pid] == nil {
+			t.Errorf("answered by %d, a new process", pid)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	close(stop)
+	wg.Wait()
+	if st := c.budget.State(); st.Waiting != 0 || st.Open != 4 || st.Idle != 4 {
+		t.Errorf("left: %+v", st)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"projhost/internal/disk"
 )
 
 const (
@@ -86,13 +88,13 @@ func (d *lite) copyTo(ctx context.Context, path string) (err error) {
 	if err := checkFile(ctx, tmp); err != nil {
 		return err
 	}
-	if err := syncFile(tmp); err != nil {
+	if err := disk.Sync(tmp); err != nil {
 		return err
 	}
 	if err := publish(tmp, path); err != nil {
 		return err
 	}
-	return syncFile(filepath.Dir(path))
+	return disk.Sync(filepath.Dir(path))
 }
 
 // placeFor makes an empty file beside path, with the original's permissions.
@@ -224,15 +226,6 @@ func checkFile(ctx context.Context, path string) error {
 	c.begin(ctx)
 	defer c.end()
 	return (&liteTx{db: &lite{}, c: c, ctx: ctx}).give(check)
-}
-
-// syncFile writes a file or a directory to disk.
-func syncFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // publish gives a file its name, which must not be taken.

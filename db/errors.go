@@ -29,7 +29,7 @@ const (
 	// ErrRecovery is a database that a crash left in mid-change: it must be
 	// opened for writing once, by Trac or by a newer version of its tables.
 	ErrRecovery   Problem = "a crash left the database in mid-change, and it may not be put right here"
-	ErrBusy       Problem = "the database stayed locked"
+	ErrBusy       Problem = "the database was busy for too long"
 	ErrFull       Problem = "no space is left for the database"
 	ErrConstraint Problem = "the row breaks a rule of its table, such as a unique key"
 	// ErrTaken is the ErrConstraint of a key that another row has.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"projhost/internal/disk"
 )
 
 // defaultReaders is how many transactions of one database read at a time.
@@ -136,13 +138,13 @@ func fillFile(ctx context.Context, t target, o Options) error {
 	if err := errors.Join(err, d.close()); err != nil {
 		return err
 	}
-	if err := syncFile(made.path); err != nil {
+	if err := disk.Sync(made.path); err != nil {
 		return err
 	}
 	if err := publish(made.path, t.path); err != nil {
 		return err
 	}
-	return syncFile(filepath.Dir(t.path))
+	return disk.Sync(filepath.Dir(t.path))
 }
 
 // first opens the first connection and, if asked to, looks at the version.

@@ -29,7 +29,7 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.dsn, got, c.want)
 		}
 	}
-	if got := b.Describe("/", "postgres:///trac?schema=one", false); !strings.HasSuffix(got, " of 8") {
+	if got := b.Describe("/", "postgres:///trac?schema=one", false); !strings.HasSuffix(got, " of 20") {
 		t.Errorf("%q does not tell how many pools there are", got)
 	}
 }

@@ -79,7 +79,7 @@ func TestReadOnlySwitch(t *testing.T) {
 	off := func() {
 		t.Helper()
 		w := h.Get("/one/wiki")
-		if body := w.Body.String(); w.Code != 200 || !strings.Contains(body, "Login") || strings.Contains(body, "read-only") || w.Header().Get("Cache-Control") != "no-cache, private" || w.Header().Get("ETag") != "" {
+		if body := w.Body.String(); w.Code != 200 || !strings.Contains(body, "Login") || strings.Contains(body, "read-only") || w.Header().Get("Cache-Control") != "no-cache, private" || w.Header().Get("ETag") != "" || w.Header().Get("Last-Modified") != "" {
 			t.Errorf("%d %v %s", w.Code, w.Header(), body)
 		}
 		if w := h.Get("/one/wiki", "REMOTE_USER=ana"); len(w.Result().Cookies()) == 0 {
@@ -203,8 +203,48 @@ func restingCache(t *testing.T, h *testenvs.Host) {
 		}
 	}
 	for _, path := range []string{"/one/wiki/NoSuchPage", "/one/no/such", "/one/login"} {
-		if w := h.Get(path); strings.Contains(w.Header().Get("Cache-Control"), "public") {
+		if w := h.Get(path); strings.Contains(w.Header().Get("Cache-Control"), "public") || w.Header().Get("Last-Modified") != "" {
 			t.Errorf("%s: %v", path, w.Header())
+		}
+	}
+	restingDates(t, h)
+}
+
+// restingDates: who has an answer of a time is not sent it again, unless an ETag
+// says otherwise.
+func restingDates(t *testing.T, h *testenvs.Host) {
+	t.Helper()
+	info, err := os.Stat(envs.ConfigFile(filepath.Join(h.Parent, "one")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, made := info.ModTime().UTC().Truncate(time.Second), time.Date(2024, 3, 3, 10, 0, 0, 0, time.UTC) // by testenvs
+	for path, want := range map[string]time.Time{
+		"/one/wiki/SecondPage":                      written, // what is around a page is configured
+		"/one/wiki/SecondPage?version=1":            written,
+		"/one/wiki/SecondPage?format=txt":           made,
+		"/one/wiki/SecondPage?format=txt&version=1": made,
+	} {
+		w := h.Get(path)
+		etag, modified := w.Header().Get("ETag"), w.Header().Get("Last-Modified")
+		if modified != want.Format(http.TimeFormat) {
+			t.Errorf("%s was modified %q, want %v", path, modified, want)
+		}
+		for name, c := range map[string]struct {
+			header map[string]string
+			status int
+		}{
+			"that time":                    {map[string]string{"If-Modified-Since": modified}, http.StatusNotModified},
+			"a later time":                 {map[string]string{"If-Modified-Since": want.Add(time.Hour).Format(http.TimeFormat)}, http.StatusNotModified},
+			"a second before":              {map[string]string{"If-Modified-Since": want.Add(-time.Second).Format(http.TimeFormat)}, http.StatusOK},
+			"no time":                      {map[string]string{"If-Modified-Since": "yesterday"}, http.StatusOK},
+			"that time and another's ETag": {map[string]string{"If-Modified-Since": modified, "If-None-Match": `"x"`}, http.StatusOK},
+			"an old time and the ETag":     {map[string]string{"If-Modified-Since": want.Add(-time.Hour).Format(http.TimeFormat), "If-None-Match": etag}, http.StatusNotModified},
+		} {
+			w := ask(h, http.MethodGet, path, c.header)
+			if w.Code != c.status || (w.Body.Len() == 0) != (c.status == http.StatusNotModified) || w.Header().Get("ETag") != etag || w.Header().Get("Last-Modified") != modified {
+				t.Errorf("%s since %s: %d %v", path, name, w.Code, w.Header())
+			}
 		}
 	}
 }

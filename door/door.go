@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"projhost/access/tries"
@@ -31,8 +32,8 @@ const (
 
 // Options are what a door is made of.
 type Options struct {
-	// Key opens the door. Without one, it is open on listeners for administrators
-	// and there is none on the others.
+	// Key opens the door, until [Door.Rekey]. Without one, it is open on listeners
+	// for administrators and there is none on the others.
 	Key string
 	// Pages are what is behind it, by path below [gateway.OwnPrefix]: "status" is
 	// that page, "debug/pprof/" all below. A handler sees the path below the
@@ -46,8 +47,22 @@ type Options struct {
 type Door struct {
 	options Options
 	limiter *tries.Limiter
-	session session
+	lock    atomic.Pointer[lock] // nil without a key
 	cross   *http.CrossOriginProtection
+}
+
+// lock is what a key opens.
+type lock struct {
+	digest  [sha256.Size]byte
+	session session
+}
+
+func newLock(key string) *lock { return &lock{sha256.Sum256([]byte(key)), newSession(key)} }
+
+// opens compares in constant time.
+func (l *lock) opens(key string) bool {
+	digest := sha256.Sum256([]byte(key))
+	return subtle.ConstantTimeCompare(digest[:], l.digest[:]) == 1
 }
 
 // New makes a door.
@@ -55,7 +70,22 @@ func New(o Options) *Door {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Door{options: o, limiter: tries.New(), session: newSession(o.Key), cross: http.NewCrossOriginProtection()}
+	d := &Door{options: o, limiter: tries.New(), cross: http.NewCrossOriginProtection()}
+	if o.Key != "" {
+		d.lock.Store(newLock(o.Key))
+	}
+	return d
+}
+
+// Rekey has another key open a door that was made with one. The former key and
+// every cookie it gave count no more. It returns false if it is the same key,
+// which changes nothing.
+func (d *Door) Rekey(key string) bool {
+	if d.lock.Load().opens(key) {
+		return false
+	}
+	d.lock.Store(newLock(key))
+	return true
 }
 
 // Answer answers a request for what is behind the door, or at it. It returns
@@ -66,19 +96,19 @@ func (d *Door) Answer(w http.ResponseWriter, r *http.Request) bool {
 	if d == nil {
 		return false
 	}
-	admin := gateway.FromContext(r.Context()).Admin()
+	l, admin := d.lock.Load(), gateway.FromContext(r.Context()).Admin()
 	path, own := strings.CutPrefix(r.URL.Path, gateway.OwnPrefix)
 	switch {
 	case !own && (!admin || r.URL.Path != "/"):
 		return false
-	case d.options.Key == "" && !(admin && named(r.Host)):
+	case l == nil && !(admin && named(r.Host)):
 		return false
 	case path == "" || !own:
-		return d.atDoor(w, r)
-	case !d.admitted(r):
+		return d.atDoor(l, w, r)
+	case !d.admitted(l, r):
 		return false
 	}
-	page, below := d.page(path)
+	page, below := d.page(l, path)
 	if page == nil {
 		return false
 	}
@@ -108,9 +138,9 @@ func named(host string) bool {
 }
 
 // page finds what a path leads to.
-func (d *Door) page(path string) (h http.Handler, below string) {
-	if path == LeaveName && d.options.Key != "" {
-		return http.HandlerFunc(d.leave), path
+func (d *Door) page(l *lock, path string) (h http.Handler, below string) {
+	if path == LeaveName && l != nil {
+		return http.HandlerFunc(l.leave), path
 	}
 	if h = d.options.Pages[path]; h != nil && !strings.HasSuffix(path, "/") {
 		return h, path
@@ -128,28 +158,27 @@ func (d *Door) page(path string) (h http.Handler, below string) {
 }
 
 // admitted tells whether a request has the key, or a cookie that stands for it.
-func (d *Door) admitted(r *http.Request) bool {
-	if d.options.Key == "" || d.session.has(r, time.Now()) {
+func (d *Door) admitted(l *lock, r *http.Request) bool {
+	if l == nil || l.session.has(r, time.Now()) {
 		return true
 	}
 	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		return false
 	}
-	right, _ := d.try(r, key)
+	right, _ := d.try(l, r, key)
 	return right
 }
 
 // try compares a key, unless too many wrong ones came from the same address:
 // then it tells how long to wait.
-func (d *Door) try(r *http.Request, key string) (right bool, wait time.Duration) {
+func (d *Door) try(l *lock, r *http.Request, key string) (right bool, wait time.Duration) {
 	from := tries.Network(r.RemoteAddr)
 	if wait = d.limiter.Take(from, time.Now()); wait > 0 {
 		d.options.Log.Warn("administration: too many wrong keys", "remote", r.RemoteAddr, "wait", wait)
 		return false, wait
 	}
-	a, b := sha256.Sum256([]byte(strings.TrimSpace(key))), sha256.Sum256([]byte(d.options.Key))
-	if subtle.ConstantTimeCompare(a[:], b[:]) == 1 {
+	if l.opens(strings.TrimSpace(key)) {
 		d.limiter.GiveBack(from)
 		return true, 0
 	}
@@ -158,11 +187,11 @@ func (d *Door) try(r *http.Request, key string) (right bool, wait time.Duration)
 }
 
 // atDoor leads in who has the key, and asks others for it.
-func (d *Door) atDoor(w http.ResponseWriter, r *http.Request) bool {
+func (d *Door) atDoor(l *lock, w http.ResponseWriter, r *http.Request) bool {
 	vars := gateway.FromContext(r.Context())
 	inside := vars.Script() + gateway.OwnPrefix + home
 	w.Header().Set("Cache-Control", "no-store")
-	if r.Method != http.MethodPost && d.admitted(r) {
+	if l == nil || r.Method != http.MethodPost && d.admitted(l, r) {
 		http.Redirect(w, r, inside, http.StatusSeeOther)
 		return true
 	}
@@ -170,10 +199,10 @@ func (d *Door) atDoor(w http.ResponseWriter, r *http.Request) bool {
 	status := http.StatusOK
 	if r.Method == http.MethodPost {
 		r.Body = http.MaxBytesReader(w, r.Body, maxKeyForm)
-		right, wait := d.try(r, r.PostFormValue("key"))
+		right, wait := d.try(l, r, r.PostFormValue("key"))
 		switch {
 		case right:
-			http.SetCookie(w, d.session.cookie(vars, time.Now()))
+			http.SetCookie(w, l.session.cookie(vars, time.Now()))
 			http.Redirect(w, r, inside, http.StatusSeeOther)
 			return true
 		case wait > 0:
@@ -200,10 +229,10 @@ func (d *Door) atDoor(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // leave forgets the key.
-func (d *Door) leave(w http.ResponseWriter, r *http.Request) {
+func (l *lock) leave(w http.ResponseWriter, r *http.Request) {
 	vars := gateway.FromContext(r.Context())
 	if r.Method == http.MethodPost {
-		http.SetCookie(w, d.session.none(vars))
+		http.SetCookie(w, l.session.none(vars))
 	}
 	http.Redirect(w, r, vars.Script()+gateway.OwnPrefix, http.StatusSeeOther)
 }

@@ -127,6 +127,41 @@ func TestForm(t *testing.T) {
 	}
 }
 
+// TestRekey: with another key, the former one and its cookies are worth nothing.
+func TestRekey(t *testing.T) {
+	const next = "another key that is long enough"
+	d := newDoor(key)
+	w, _ := knock(t, d, false, form(at, url.Values{"key": {key}}))
+	in := get(at + "status")
+	in.AddCookie(w.Result().Cookies()[0])
+	if d.Rekey(key) {
+		t.Error("the same key is another one")
+	}
+	if _, ok := knock(t, d, false, in); !ok {
+		t.Error("the same key ends cookies")
+	}
+	if !d.Rekey(next) {
+		t.Error("another key is the same")
+	}
+	if _, ok := knock(t, d, false, in); ok {
+		t.Error("the cookie outlives its key")
+	}
+	for word, opens := range map[string]bool{key: false, next: true} {
+		if _, ok := knock(t, d, false, with(get(at+"status"), "Authorization", "Bearer "+word)); ok != opens {
+			t.Errorf("%q opens: %v", word, ok)
+		}
+	}
+}
+
+// TestKeyNobodyAskedFor: a form that is sent to a door without a key leads in as
+// a look at it does.
+func TestKeyNobodyAskedFor(t *testing.T) {
+	w, _ := knock(t, newDoor(""), true, form("http://localhost/"+strings.TrimPrefix(gateway.OwnPrefix, "/"), url.Values{"key": {"word"}}))
+	if w.Code != http.StatusSeeOther {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 func TestAnotherSite(t *testing.T) {
 	for name, header := range map[string][2]string{
 		"by its kind":   {"Sec-Fetch-Site", "cross-site"},

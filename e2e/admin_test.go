@@ -13,17 +13,23 @@ import (
 	"projhost/testenvs"
 )
 
-// administer runs a command of trac-admin's; it fails the test if that fails.
-func administer(t *testing.T, env string, words ...string) string {
+// runs runs the program, which must succeed, and returns what it writes.
+func runs(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(program(), append([]string{"admin", env}, words...)...)
+	cmd := exec.Command(program(), args...)
 	cmd.Env = append(cleanEnv(), "LC_ALL=C")
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("admin %v: %v: %s", words, err, problems.String())
+		t.Fatalf("%q: %v: %s", args, err, problems.String())
 	}
 	return out.String()
+}
+
+// administer runs a command of trac-admin's; it fails the test if that fails.
+func administer(t *testing.T, env string, words ...string) string {
+	t.Helper()
+	return runs(t, append([]string{"admin", env}, words...)...)
 }
 
 // inProcess does the same without starting a process for each command.

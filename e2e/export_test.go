@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +179,53 @@ func fillOdd(t *testing.T, dir string) {
 		body := strings.NewReader("<script>alert(1)</script>" + strings.Repeat(f[1], 10000))
 		if _, err := attachment.Add(t.Context(), e, a, body, func(*db.Tx) (bool, error) { return true, nil }); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestExportIsOnDisk: everything of an export is on the disk before it gets its
+// name, and the name before a former one goes.
+func TestExportIsOnDisk(t *testing.T) {
+	dir := filepath.Join(testenvs.Parent(t, "one"), "one")
+	top := t.TempDir()
+	dest, calls := filepath.Join(top, "site"), filepath.Join(t.TempDir(), "calls")
+	for range 2 { // the second takes the place of the first
+		c := startTool(t, "strace", "-f", "-qq", "-y", "-e", "trace=fsync,rename,renameat,renameat2,unlinkat", "-o", calls, program(), "export", "--force", dir, dest)
+		if err := c.cmd.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(calls)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := strings.LastIndex(string(text), fmt.Sprintf(", %q", dest))
+		if named < 0 {
+			t.Fatalf("nothing is renamed:\n%s", text)
+		}
+		synced := map[string]bool{}
+		for _, m := range regexp.MustCompile(`fsync\(\d+<(.*)>`).FindAllStringSubmatch(string(text[:named]), -1) {
+			path, err := strconv.Unquote(`"` + m[1] + `"`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, below, ok := strings.Cut(path, "/.export-"); ok {
+				_, below, _ = strings.Cut(below, "/")
+				synced[filepath.Join(dest, below)] = true
+			}
+		}
+		n := 0
+		err = filepath.WalkDir(dest, func(path string, _ fs.DirEntry, err error) error {
+			if n++; !synced[path] {
+				t.Errorf("%s was not on the disk when it got its name", path)
+			}
+			return err
+		})
+		if err != nil || n < 10 {
+			t.Errorf("%d files, %v", n, err)
+		}
+		after, _, _ := strings.Cut(string(text[named:]), ".old")
+		if !strings.Contains(after, "<"+top+">") {
+			t.Errorf("the name is not on the disk:\n%s", text[named:])
 		}
 	}
 }

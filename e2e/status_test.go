@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,6 +68,59 @@ func TestStatusByKey(t *testing.T) {
 	}
 	if !strings.Contains(p.out.String(), "a wrong key") {
 		t.Errorf("the log does not tell of a wrong key:\n%s", p.out.String())
+	}
+}
+
+// TestAnotherAdminKey changes the key of a running server: a bad one leaves the
+// former in force, a good one ends its cookies.
+func TestAnotherAdminKey(t *testing.T) {
+	const former, next = "no one will guess this", "nor this, which is another"
+	address, file := freePort(t), keyFile(t, former)
+	p := start(t, "serve", "--env-parent-dir", testenvs.Parent(t, "one"), "--listen", "http://"+address, "--admin-key-file", file)
+	p.waitFor("tcp", address)
+	ask := func(key string, cookies ...*http.Cookie) int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+gateway.OwnPrefix+"status.json", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key != "" {
+			r.Header.Set("Authorization", "Bearer "+key)
+		}
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		resp, _ := do(t, r)
+		return resp.StatusCode
+	}
+	reload := func(key, said string) {
+		t.Helper()
+		write(t, file, key)
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "a line with "+said, func() bool { return strings.Contains(p.out.String(), said) })
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+gateway.OwnPrefix, strings.NewReader("key="+url.QueryEscape(former)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, _ := do(t, r)
+	cookies := resp.Cookies()
+	if len(cookies) != 1 || ask("", cookies...) != http.StatusOK {
+		t.Fatalf("the key gives no cookie: %d %v", resp.StatusCode, cookies)
+	}
+	reload("short", "fewer than 16 characters")
+	if a, b := ask(former), ask("", cookies...); a != http.StatusOK || b != http.StatusOK {
+		t.Errorf("after a bad file the key: %d, the cookie: %d", a, b)
+	}
+	reload(next, "there is another; the former one and its cookies count no more")
+	if a, b, c := ask(next), ask(former), ask("", cookies...); a != http.StatusOK || b != http.StatusNotFound || c != http.StatusNotFound {
+		t.Errorf("after a good file the key: %d, the former: %d, the cookie: %d", a, b, c)
+	}
+	if said := p.out.String(); strings.Contains(said, former) || strings.Contains(said, next) {
+		t.Error("the log has a key")
 	}
 }
 

@@ -34,7 +34,8 @@ func TestWatching(t *testing.T) {
 		}
 	}
 	_, metrics := get(t, "http://"+admins+"/.projhost/metrics")
-	for _, line := range []string{`projhost_environment_requests_total{env="one"} 2`, `projhost_environment_refused_total{env="one"} 1`, "projhost_environments_open 2", "go_goroutines "} {
+	web := fmt.Sprintf(`{listener="http://%s",protocol="http"} `, admins)
+	for _, line := range []string{"projhost_listener_connections" + web, "projhost_listener_connections_refused_total" + web + "0", `projhost_environment_requests_total{env="one"} 2`, `projhost_environment_refused_total{env="one"} 1`, "projhost_environments_open 2", "go_goroutines "} {
 		if !strings.Contains(metrics, line) {
 			t.Errorf("the metrics lack %s:\n%s", line, metrics)
 		}

@@ -18,6 +18,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"projhost/internal/disk"
 )
 
 // Defaults of [Options].
@@ -73,7 +75,7 @@ type Link struct {
 
 // Run writes the project into the directory dest, which must not be there, or be
 // empty, or be what Replace says. It makes all or nothing: the site is built
-// beside dest and gets its name when it is complete.
+// beside dest and gets its name when it is complete and on the disk.
 func Run(ctx context.Context, dest string, o Options) (report *Report, err error) {
 	if dest, err = filepath.Abs(dest); err != nil {
 		return nil, err
@@ -109,6 +111,9 @@ func Run(ctx context.Context, dest string, o Options) (report *Report, err error
 	}
 	if err := c.writeConf(); err != nil {
 		return nil, err
+	}
+	if err := disk.SyncTree(ctx, tmp); err != nil {
+		return nil, fmt.Errorf("making an export: %w", err)
 	}
 	if err := os.Chmod(tmp, mode); err != nil {
 		return nil, err
@@ -153,7 +158,10 @@ func moveTo(dest, tmp string, former bool) error {
 		if err := os.Remove(dest); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return os.Rename(tmp, dest)
+		if err := os.Rename(tmp, dest); err != nil {
+			return err
+		}
+		return disk.Sync(filepath.Dir(dest))
 	}
 	old := tmp + ".old"
 	if err := os.Rename(dest, old); err != nil {
@@ -162,7 +170,8 @@ func moveTo(dest, tmp string, former bool) error {
 	if err := os.Rename(tmp, dest); err != nil {
 		return errors.Join(err, os.Rename(old, dest))
 	}
-	return os.RemoveAll(old)
+	// Before the former one goes, the new one must be there for good.
+	return errors.Join(disk.Sync(filepath.Dir(dest)), os.RemoveAll(old))
 }
 
 // BaseOf reads the address of a project, "https://example.org/trac/lighthouse" or

@@ -27,6 +27,7 @@ import (
 type Options struct {
 	Log      *slog.Logger                               // nil: slog.Default()
 	PanicLog func(r *http.Request, v any, stack []byte) // told of a handler's panic instead of Log
+	Traffic  *Traffic                                   // counts what comes; may be nil
 	Former   []Passed                                   // sockets of a former process, used for the same addresses
 	Open     func(*Sockets)                             // called once, before Ready, with the sockets to pass on some day
 	Ready    func(addrs []net.Addr)                     // called once, when all listeners can be connected to
@@ -43,7 +44,7 @@ type server interface {
 // pair is the certificate of one that has one.
 func newServer(a Addr, h http.Handler, pair *keyPair, o Options) (server, error) {
 	c := wire.Config{
-		Handler: h, Listener: a.listener(), Log: o.Log, PanicLog: o.PanicLog, Peers: a.peers, Limits: o.Limits,
+		Handler: h, Listener: a.listener(), Log: o.Log, PanicLog: o.PanicLog, Peers: a.peers, Traffic: o.Traffic.of(a), Limits: o.Limits,
 	}
 	switch a.protocol {
 	case protocolFCGI:

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/a-h/templ"
 
@@ -27,7 +28,8 @@ type Page struct {
 	Ctxtnav      []templates.Link
 	Alternates   []templates.Alternate
 	Robots       string
-	Nav          string // the navigation entry the page belongs to: "wiki"
+	Nav          string    // the navigation entry the page belongs to: "wiki"
+	Modified     time.Time // of what Body shows; zero if that is not known
 }
 
 var _ Reply = Page{}
@@ -66,7 +68,7 @@ func (p Page) Write(w http.ResponseWriter, r *Request) error {
 	h := w.Header()
 	pageHeader(h, r.Env)
 	r.WriteCookies(h)
-	return r.send(w, cmp.Or(p.Status, http.StatusOK), buf.Bytes())
+	return r.send(w, cmp.Or(p.Status, http.StatusOK), buf.Bytes(), later(p.Modified, configured.Get(r.Env)))
 }
 
 func (p Page) render(ctx context.Context, buf *bytes.Buffer, chrome *templates.Chrome) error {

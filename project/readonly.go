@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	"projhost/envs"
 )
 
 // readOnlyNotice is what every page of a project says that is only read; "" for
@@ -50,10 +53,42 @@ func (r *Request) cacheControl(otherwise string) string {
 	return otherwise
 }
 
+// configured is when trac.ini, or a file that it inherits from, was last written.
+var configured = envs.NewSlot(func(e *envs.Env) (at time.Time) {
+	for _, f := range e.Config().Files() {
+		if f.Written().After(at) {
+			at = f.Written()
+		}
+	}
+	return at
+})
+
+// later is the time of what consists of two parts; the zero time, of one that is
+// not known or not yet come, is that of the whole (RFC 9110 section 8.8.2.1).
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		a, b = b, a
+	}
+	if b.IsZero() || a.After(time.Now()) {
+		return time.Time{}
+	}
+	return a
+}
+
+// has tells whether the client has the answer already, by its ETag or, if it says
+// nothing of those, by when it was modified (RFC 9110 section 13.2.2).
+func (r *Request) has(etag string, modified time.Time) bool {
+	if _, asks := r.Header["If-None-Match"]; asks {
+		return matches(r.Header.Get("If-None-Match"), etag)
+	}
+	since, err := http.ParseTime(r.Header.Get("If-Modified-Since"))
+	return err == nil && !modified.IsZero() && !modified.Truncate(time.Second).After(since)
+}
+
 // send writes an answer that is complete, with the header Cache-Control of one
-// that changes. What may be kept gets an ETag instead, and is not sent again to
-// whoever has it (RFC 9110 section 13.1.2).
-func (r *Request) send(w http.ResponseWriter, status int, body []byte) error {
+// that changes. What may be kept gets an ETag instead, and the time it was
+// modified unless that is zero, and is not sent again to whoever has it.
+func (r *Request) send(w http.ResponseWriter, status int, body []byte, modified time.Time) error {
 	h := w.Header()
 	h.Set("Cache-Control", "no-cache, private")
 	if _, ok := r.keepable(); ok && status == http.StatusOK {
@@ -61,7 +96,10 @@ func (r *Request) send(w http.ResponseWriter, status int, body []byte) error {
 		etag := `"` + hex.EncodeToString(sum[:16]) + `"`
 		h.Set("Cache-Control", r.cacheControl(""))
 		h.Set("ETag", etag)
-		if matches(r.Header.Get("If-None-Match"), etag) {
+		if !modified.IsZero() {
+			h.Set("Last-Modified", modified.UTC().Format(http.TimeFormat))
+		}
+		if r.has(etag, modified) {
 			h.Del("Content-Type")
 			w.WriteHeader(http.StatusNotModified)
 			return nil

@@ -22,6 +22,7 @@ type Text struct {
 	ContentType string // "" is text/plain
 	FileName    string // offered for saving; "" shows it
 	Body        string
+	Modified    time.Time // of Body; zero if that is not known
 }
 
 var _ Reply = Text{}
@@ -37,7 +38,7 @@ func (t Text) Write(w http.ResponseWriter, r *Request) error {
 	if t.FileName != "" {
 		h.Set("Content-Disposition", Attachment(t.FileName))
 	}
-	return r.send(w, http.StatusOK, []byte(t.Body))
+	return r.send(w, http.StatusOK, []byte(t.Body), later(t.Modified, t.Modified))
 }
 
 // Attachment is the Content-Disposition that offers a file for saving under

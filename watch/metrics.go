@@ -10,21 +10,30 @@ import (
 
 	"projhost/db"
 	"projhost/envs"
+	"projhost/front"
 	"projhost/internal/stage"
 )
 
 // maxScrapes bounds the scrapes at a time.
 const maxScrapes = 2
 
-// Handler answers with the metrics of m, of the registry and of the process, in
+// Sources are what metrics are gathered from besides a [Meter]. One that is nil
+// has none to give, but for the registry, which must be there.
+type Sources struct {
+	Registry *envs.Registry
+	Traffic  *front.Traffic
+	Version  string // of the program
+}
+
+// Handler answers with the metrics of m, of the sources and of the process, in
 // the formats Prometheus understands. The busiest environments are named, as many
 // as [Options.Named] says; the others are one, "other". It says what is going on
 // in all projects: whoever mounts it decides who may see that.
-func (m *Meter) Handler(r *envs.Registry, version string) http.Handler {
+func (m *Meter) Handler(from Sources) http.Handler {
 	all := prometheus.NewRegistry()
 	all.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&collector{meter: m, registry: r, version: version, all: descriptions()},
+		&collector{Sources: from, meter: m, all: descriptions()},
 	)
 	return promhttp.HandlerFor(all, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})
 }
@@ -35,6 +44,7 @@ type metrics struct {
 	envRequests, envErrors, envRefused, envBytes, envSeconds                   *prometheus.Desc
 	known, open, quarantined, running, waiting                                 *prometheus.Desc
 	connections, connectionLimit, connectionWaiting, serverUp, databases, lost *prometheus.Desc
+	clients, accepted, refused, full, turnedAway                               *prometheus.Desc
 }
 
 func descriptions() metrics {
@@ -67,16 +77,21 @@ func descriptions() metrics {
 		serverUp:          of("db_server_up", "Whether the last attempt to connect to a database server succeeded.", "server"),
 		databases:         of("db_open", "Databases of a server that are open.", "server"),
 
+		clients:    of("listener_connections", "Connections of web servers and browsers.", "listener", "protocol"),
+		accepted:   of("listener_connections_accepted_total", "Connections that have been accepted.", "listener", "protocol"),
+		refused:    of("listener_connections_refused_total", "Connections of peers that may not connect.", "listener", "protocol"),
+		full:       of("listener_full_total", "How often a listener had as many connections as it may.", "listener", "protocol"),
+		turnedAway: of("listener_requests_refused_total", "Requests that were more than a listener may have at once.", "listener", "protocol"),
+
 		lost: of("log_lines_lost_total", "Lines of environments' own logs that could not be written."),
 	}
 }
 
 // collector gathers everything at the moment of a scrape.
 type collector struct {
-	meter    *Meter
-	registry *envs.Registry
-	version  string
-	all      metrics
+	Sources
+	meter *Meter
+	all   metrics
 }
 
 var _ prometheus.Collector = (*collector)(nil)
@@ -87,10 +102,11 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) { prometheus.DescribeBy
 // Collect implements [prometheus.Collector].
 func (c *collector) Collect(to chan<- prometheus.Metric) {
 	s := sink{to}
-	s.gauge(c.all.build, 1, c.version)
+	s.gauge(c.all.build, 1, c.Version)
 	c.requests(s)
 	c.environments(s)
 	c.databases(s)
+	c.listeners(s)
 }
 
 // sink takes metrics.
@@ -135,17 +151,17 @@ func (c *collector) environments(s sink) {
 		s.counter(c.all.envBytes, float64(e.bytes), e.label)
 		s.counter(c.all.envSeconds, e.took.Seconds(), e.label)
 	}
-	t := c.registry.Totals()
+	t := c.Registry.Totals()
 	s.gauge(c.all.known, t.Known)
 	s.gauge(c.all.open, t.Open)
 	s.gauge(c.all.quarantined, t.Quarantined)
 	s.gauge(c.all.running, t.Running)
 	s.gauge(c.all.waiting, t.Waiting)
-	s.counter(c.all.lost, float64(c.registry.LostLines()))
+	s.counter(c.all.lost, float64(c.Registry.LostLines()))
 }
 
 func (c *collector) databases(s sink) {
-	state := c.registry.Connections()
+	state := c.Registry.Connections()
 	s.gauge(c.all.connectionLimit, state.Limit)
 	s.gauge(c.all.connectionWaiting, state.Waiting)
 	for _, server := range byAddress(state.Servers) {
@@ -157,6 +173,19 @@ func (c *collector) databases(s sink) {
 		s.gauge(c.all.databases, server.Databases, server.Address)
 		s.gauge(c.all.connections, server.Idle, server.Address, "idle")
 		s.gauge(c.all.connections, server.InUse(), server.Address, "in_use")
+	}
+}
+
+func (c *collector) listeners(s sink) {
+	if c.Traffic == nil {
+		return
+	}
+	for _, l := range c.Traffic.All() {
+		s.gauge(c.all.clients, int(l.Open.Load()), l.Listener, l.Protocol)
+		s.counter(c.all.accepted, float64(l.Accepted.Load()), l.Listener, l.Protocol)
+		s.counter(c.all.refused, float64(l.Refused.Load()), l.Listener, l.Protocol)
+		s.counter(c.all.full, float64(l.Full.Load()), l.Listener, l.Protocol)
+		s.counter(c.all.turnedAway, float64(l.TurnedAway.Load()), l.Listener, l.Protocol)
 	}
 }
 

@@ -1,7 +1,10 @@
 package watch_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +17,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"projhost/envs"
+	"projhost/front"
 	"projhost/internal/stage"
 	"projhost/testenvs"
 	"projhost/watch"
@@ -74,7 +78,7 @@ func TestMetrics(t *testing.T) {
 	}
 	defer release()
 	m := watch.NewMeter(watch.Options{})
-	h := m.Handler(r, "1.2.3")
+	h := m.Handler(watch.Sources{Registry: r, Version: "1.2.3"})
 	before := scrape(t, h)
 	m.Observe(watch.Sample{Dir: opened.Dir(), Name: env, Status: 200, Bytes: 100, Times: stage.Times{stage.DB: time.Second, stage.Render: time.Second / 2, stage.Send: time.Minute}})
 	m.Observe(watch.Sample{Dir: opened.Dir(), Name: env, Status: 404, Bytes: 10})
@@ -121,10 +125,70 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestListeners: two that are written alike, and one with a secret.
+func TestListeners(t *testing.T) {
+	traffic := new(front.Traffic)
+	h := watch.NewMeter(watch.Options{}).Handler(watch.Sources{Registry: closed(t), Traffic: traffic})
+	var addrs []front.Addr
+	for _, s := range []string{"http://127.0.0.1:0", "http://127.0.0.1:0", "ajp://127.0.0.1:0?secret=hush"} {
+		a, err := front.ParseAddr(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addrs = append(addrs, a)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ready, done := make(chan []net.Addr, 1), make(chan error, 1)
+	go func() {
+		o := front.Options{Log: slog.New(slog.DiscardHandler), Traffic: traffic, Ready: func(at []net.Addr) { ready <- at }}
+		done <- front.Serve(ctx, http.NotFoundHandler(), o, addrs...)
+	}()
+	select {
+	case at := <-ready:
+		for _, a := range at {
+			nc, err := net.Dial(a.Network(), a.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = nc.Close() }()
+		}
+	case err := <-done:
+		t.Fatal(err)
+	}
+	for metric, want := range map[string]float64{
+		"projhost_listener_connections{listener=http://127.0.0.1:0,protocol=http}":                         2,
+		"projhost_listener_connections{listener=ajp://127.0.0.1:0?secret=***,protocol=ajp}":                1,
+		"projhost_listener_connections_accepted_total{listener=ajp://127.0.0.1:0?secret=***,protocol=ajp}": 1,
+		"projhost_listener_connections_refused_total{listener=http://127.0.0.1:0,protocol=http}":           0,
+		"projhost_listener_full_total{listener=http://127.0.0.1:0,protocol=http}":                          0,
+		"projhost_listener_requests_refused_total{listener=http://127.0.0.1:0,protocol=http}":              0,
+	} {
+		var got float64
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			found := false
+			if got, found = value(scrape(t, h), metric); found && got == want {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Errorf("%s is %v (there: %v), want %v", metric, got, found, want)
+				break
+			}
+		}
+	}
+	problems, err := promlint.New(get(h, "/").Body).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMetricsAreWellNamed(t *testing.T) {
 	m := watch.NewMeter(watch.Options{})
 	m.Observe(sample("a", 200, time.Millisecond))
-	problems, err := promlint.New(get(m.Handler(closed(t), "1"), "/").Body).Lint()
+	problems, err := promlint.New(get(m.Handler(watch.Sources{Registry: closed(t)}), "/").Body).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
 	}
@@ -134,7 +198,7 @@ func TestMetricsAreWellNamed(t *testing.T) {
 // twice nor a counter of the sum set back.
 func TestSeriesNeverShrink(t *testing.T) {
 	m := watch.NewMeter(watch.Options{Named: 2})
-	h := m.Handler(closed(t), "1")
+	h := m.Handler(watch.Sources{Registry: closed(t)})
 	ask := func(name string, n int) {
 		for range n {
 			m.Observe(sample(name, 200, time.Millisecond))
@@ -183,7 +247,7 @@ func TestNamesThatAreTaken(t *testing.T) {
 	for _, dir := range []string{"/srv/a/one", "/srv/b/one", "/srv/a/other", "/srv/quote\"\\\nnew"} {
 		m.Observe(watch.Sample{Dir: dir, Name: dir[strings.LastIndexByte(dir, '/')+1:], Status: 200})
 	}
-	if got := len(scrape(t, m.Handler(closed(t), "1"))["projhost_environment_requests_total"].GetMetric()); got != 5 {
+	if got := len(scrape(t, m.Handler(watch.Sources{Registry: closed(t)}))["projhost_environment_requests_total"].GetMetric()); got != 5 {
 		t.Errorf("%d series", got)
 	}
 }
@@ -191,7 +255,7 @@ func TestNamesThatAreTaken(t *testing.T) {
 func TestNobodyIsNamed(t *testing.T) {
 	m := watch.NewMeter(watch.Options{Named: -1})
 	m.Observe(sample("a", 200, time.Millisecond))
-	if got, _ := value(scrape(t, m.Handler(closed(t), "1")), "projhost_environment_requests_total{env=other}"); got != 1 {
+	if got, _ := value(scrape(t, m.Handler(watch.Sources{Registry: closed(t)})), "projhost_environment_requests_total{env=other}"); got != 1 {
 		t.Errorf("the others have %v requests", got)
 	}
 }
@@ -199,7 +263,7 @@ func TestNobodyIsNamed(t *testing.T) {
 // TestCardinality: 10,000 environments make no more series than are allowed.
 func TestCardinality(t *testing.T) {
 	m, _ := many(10_000)
-	if got := len(scrape(t, m.Handler(closed(t), "1"))["projhost_environment_requests_total"].GetMetric()); got != watch.DefaultNamed+1 {
+	if got := len(scrape(t, m.Handler(watch.Sources{Registry: closed(t)}))["projhost_environment_requests_total"].GetMetric()); got != watch.DefaultNamed+1 {
 		t.Errorf("%d series", got)
 	}
 }
@@ -208,7 +272,7 @@ func BenchmarkScrape(b *testing.B) {
 	for _, n := range []int{100, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			m, _ := many(n)
-			h := m.Handler(closed(b), "1")
+			h := m.Handler(watch.Sources{Registry: closed(b)})
 			b.ReportAllocs()
 			for b.Loop() {
 				_ = get(h, "/")

@@ -131,6 +131,16 @@ func (a actions) has(action string) bool {
 	return ok
 }
 
+// covers is has, but for actions that no module declares: what brings all along
+// does not bring those, which policies decide about (Trac 1.6).
+func (a actions) covers(action string) bool {
+	if isUndeclared(action) {
+		_, named := a[action]
+		return named
+	}
+	return a.has(action)
+}
+
 // add adds an action and what it brings along, by extra too.
 func (a actions) add(action string, extra map[string][]string) {
 	if _, ok := a[action]; ok {

@@ -64,7 +64,7 @@ func (c *Checker) allowed(ctx context.Context, action string, res Resource) (boo
 
 // byStore is the permission table.
 func byStore(_ context.Context, c *Checker, action string, _ Resource) (verdict, error) {
-	if c.granted.has(action) {
+	if c.granted.covers(action) {
 		return allow, nil
 	}
 	return neutral, nil
@@ -166,12 +166,7 @@ func byRules(_ context.Context, c *Checker, action string, res Resource) (verdic
 // covers tells whether an item of a rule is about an action: it names it, or one
 // that brings it along.
 func (ch *chain) covers(i authz.Item, action string) bool {
-	set := ch.meant[i.Action]
-	if isUndeclared(action) {
-		_, named := set[action]
-		return named
-	}
-	return set.has(action)
+	return ch.meant[i.Action].covers(action)
 }
 
 // descriptor is a resource as patterns of rules have it, after what it is a part of;

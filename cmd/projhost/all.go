@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -21,9 +19,6 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
-
-	"projhost/admin"
-	"projhost/backup"
 )
 
 // outcome is what became of one environment.
@@ -54,9 +49,6 @@ type allFlags struct {
 	dry    bool
 }
 
-// allTask does the work on one environment; what it writes is shown with it.
-type allTask func(ctx context.Context, dir string, out io.Writer) error
-
 func allCommand() *cobra.Command {
 	var f allFlags
 	c := &cobra.Command{
@@ -65,33 +57,27 @@ func allCommand() *cobra.Command {
 		Long: `All runs a command for each environment in --env-parent-dir, some at a time, and ends
 with a table of what became of each. The exit code is 1 if one failed. COMMAND is
 
-  list                  what database each has, and what the version of its tables means
-  check                 as projhost check
-  backup DIR            as projhost backup, into DIR/NAME.tar.gz, which takes the place of an older one
-  export DIR [URL]      as projhost export, into DIR/NAME, with URL/NAME as the address of each;
-                        the place of a former export is taken
-  hotcopy DIR           as projhost admin ENV hotcopy, to DIR/NAME
-  upgrade [FLAGS]       as projhost admin ENV upgrade: a verified copy of each database comes first
-  config ARGS...        as projhost admin ENV config: config set trac base_url ""
-  admin COMMAND...      any command of trac-admin
-
+` + allHelp() + `
 With --resume FILE, the names of those that are done are added to FILE, and those in it
 are left out: a run that was broken off goes on where it was. Flags of all stand before
 COMMAND. With --dry-run, upgrade tells the steps that each environment needs.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if f.dry && args[0] == "upgrade" { // which can tell more than that it would be done
-				args, f.dry, f.resume = append(slices.Clone(args), "--dry-run"), false, ""
-			}
-			task, err := f.task(args)
+			word, err := findAllWord(args)
 			if err != nil {
 				return err
+			}
+			args = args[1:]
+			if f.dry && word.dry {
+				args, f.dry, f.resume = append(slices.Clone(args), "--dry-run"), false, ""
 			}
 			dirs, err := f.environments()
 			if err != nil {
 				return failed(err)
 			}
-			list, err := f.run(c.Context(), dirs, task, c.ErrOrStderr())
+			list, err := f.run(c.Context(), dirs, func(ctx context.Context, dir string, out io.Writer) error {
+				return word.do(ctx, dir, args, out)
+			}, c.ErrOrStderr())
 			if err == nil {
 				err = f.show(c.OutOrStdout(), list)
 			}
@@ -115,86 +101,6 @@ COMMAND. With --dry-run, upgrade tells the steps that each environment needs.`,
 	c.Flags().BoolVar(&f.dry, "dry-run", false, "list the environments, and do nothing")
 	c.Flags().BoolVar(&f.json, "json", false, "write JSON instead of a table")
 	return c
-}
-
-// task is what args ask for.
-func (f *allFlags) task(args []string) (allTask, error) {
-	name, rest := args[0], args[1:]
-	if (name == "backup" || name == "hotcopy") && len(rest) == 1 {
-		// It is not made: a disk that should be there may not be mounted.
-		if fi, err := os.Stat(rest[0]); err != nil {
-			return nil, failed(fmt.Errorf("all %s: the directory %s cannot be used: %w", name, rest[0], unwrapPath(err)))
-		} else if !fi.IsDir() {
-			return nil, failed(fmt.Errorf("all %s: %s is not a directory", name, rest[0]))
-		}
-	}
-	switch {
-	case name == "check" && len(rest) == 0:
-		return func(ctx context.Context, dir string, out io.Writer) error {
-			r := checkOne(ctx, dir)
-			if r.OK {
-				return nil
-			}
-			var wrong []string
-			for _, x := range r.Findings {
-				if x.Weight == problem {
-					wrong = append(wrong, x.About+": "+x.Text)
-				}
-			}
-			return errors.New(strings.Join(wrong, "; "))
-		}, nil
-	case name == "backup" && len(rest) == 1:
-		return func(ctx context.Context, dir string, out io.Writer) error {
-			r, err := backup.Create(ctx, dir, filepath.Join(rest[0], filepath.Base(dir)+".tar.gz"), backup.Options{Replace: true})
-			if err == nil {
-				_, err = fmt.Fprintf(out, "%d files, %d bytes, %d warnings", r.Files, r.Bytes, len(r.Warnings))
-			}
-			return err
-		}, nil
-	case name == "export" && (len(rest) == 1 || len(rest) == 2):
-		return func(ctx context.Context, dir string, out io.Writer) error {
-			x := exportFlags{replace: true}
-			if len(rest) == 2 {
-				x.baseURL = strings.TrimRight(rest[1], "/") + "/" + url.PathEscape(filepath.Base(dir))
-			}
-			if err := os.MkdirAll(rest[0], 0o755); err != nil {
-				return err
-			}
-			r, err := x.run(ctx, dir, filepath.Join(rest[0], filepath.Base(dir)), slog.New(slog.DiscardHandler), nil)
-			if err == nil {
-				_, err = fmt.Fprint(out, exported(r))
-			}
-			return err
-		}, nil
-	case name == "list" && len(rest) == 0:
-		return func(ctx context.Context, dir string, out io.Writer) error {
-			r := checkOne(ctx, dir)
-			for _, x := range r.Findings {
-				if !r.OK {
-					return errors.New(x.Text)
-				}
-				if x.About == "database" {
-					_, err := fmt.Fprint(out, x.Text)
-					return err
-				}
-			}
-			return nil
-		}, nil
-	case name == "hotcopy" && len(rest) == 1:
-		return func(ctx context.Context, dir string, out io.Writer) error {
-			words := []string{name, filepath.Join(rest[0], filepath.Base(dir))}
-			return admin.Run(ctx, &admin.Console{Dir: dir, Out: out}, adminCommands(), words)
-		}, nil
-	case name == "upgrade", name == "config" && len(rest) > 0:
-		return f.task(slices.Concat([]string{"admin"}, args))
-	case name == "admin" && len(rest) > 0:
-		return func(ctx context.Context, dir string, out io.Writer) error {
-			c := &admin.Console{Dir: dir, Out: out, Locale: processLocale()}
-			defer c.Close()
-			return admin.Run(ctx, c, adminCommands(), rest)
-		}, nil
-	}
-	return nil, fmt.Errorf("all %s: want list, check, backup DIR, export DIR [URL], hotcopy DIR, upgrade, config ARGS, or admin COMMAND", strings.Join(args, " "))
 }
 
 // environments are the directories in the parent that are environments, sorted.
@@ -238,7 +144,7 @@ func (f *allFlags) environments() (dirs []string, err error) {
 
 // run does the work, some at a time; when ctx ends, what has begun is ended and
 // the rest left.
-func (f *allFlags) run(ctx context.Context, dirs []string, task allTask, stderr io.Writer) ([]outcome, error) {
+func (f *allFlags) run(ctx context.Context, dirs []string, task func(ctx context.Context, dir string, out io.Writer) error, stderr io.Writer) ([]outcome, error) {
 	journal, done, err := f.journal()
 	if err != nil {
 		return nil, err
@@ -286,7 +192,7 @@ func (f *allFlags) run(ctx context.Context, dirs []string, task allTask, stderr 
 	return list, nil
 }
 
-func (o *outcome) do(ctx context.Context, task allTask) {
+func (o *outcome) do(ctx context.Context, task func(ctx context.Context, dir string, out io.Writer) error) {
 	begun := time.Now()
 	var out bytes.Buffer
 	err := task(ctx, o.Path, &out)

@@ -48,6 +48,7 @@ anew; prefer "projhost serve" behind FastCGI or SCGI where there is a choice.`,
 	f.limits.maxBody = wire.DefaultMaxBody
 	fs.Var(&f.limits.maxBody, "max-body", "bytes of a request body, as 64MB")
 	f.logs(fs, "warn")
+	f.watch.slowFlag(fs)
 	return c
 }
 
@@ -105,7 +106,7 @@ func (f *hostFlags) cgiHandler(ctx context.Context, stderr io.Writer) (http.Hand
 		defer cancel()
 		return r.Close(ctx)
 	}
-	return newHost(dispatch.Options{Registry: r, Settings: settings, Roots: roots, DoctorKey: doctorKey, Log: log}), end, nil
+	return newHost(dispatch.Options{Registry: r, Settings: settings, Roots: roots, DoctorKey: doctorKey, Slow: f.watch.slow, Log: log}), end, nil
 }
 
 // fromQuery tells whether the last arguments are words of the query: a web

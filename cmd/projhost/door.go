@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"projhost/door"
-	"projhost/envs"
 	"projhost/front"
+	"projhost/life"
 	"projhost/status"
 	"projhost/watch"
 )
@@ -48,21 +49,35 @@ func (d *doorFlags) parse() (word string, addrs []front.Addr, err error) {
 }
 
 // door leads to the pages; it is nil if neither key nor listener was asked for.
-func (d *doorFlags) door(word string, r *envs.Registry, meter *watch.Meter, log *slog.Logger) *door.Door {
+func (d *doorFlags) door(word string, from watch.Sources, meter *watch.Meter, log *slog.Logger) *door.Door {
 	if word == "" && len(d.listen) == 0 {
 		return nil
 	}
-	return door.New(door.Options{Key: word, Pages: d.adminPages(r, meter, log), Log: log})
+	return door.New(door.Options{Key: word, Pages: d.adminPages(from, meter, log), Log: log})
+}
+
+// reload has SIGHUP read the key anew.
+func (d *doorFlags) reload(to *door.Door) []life.Step {
+	if d.keyFile == "" {
+		return nil
+	}
+	return []life.Step{{Name: "the administrators' key", Do: func(context.Context) (string, error) {
+		word, err := key(adminKeyFlag, d.keyFile)
+		if err != nil || !to.Rekey(word) {
+			return "", err
+		}
+		return "there is another; the former one and its cookies count no more", nil
+	}}}
 }
 
 // adminPages are what is behind the door, by path below /.projhost/. What the
 // program has to show to administrators is added here.
-func (d *doorFlags) adminPages(r *envs.Registry, meter *watch.Meter, log *slog.Logger) map[string]http.Handler {
-	p := status.Pages{Source: &status.Source{Registry: r, Meter: meter, Version: version, Started: time.Now()}, Log: log}
+func (d *doorFlags) adminPages(from watch.Sources, meter *watch.Meter, log *slog.Logger) map[string]http.Handler {
+	p := status.Pages{Source: &status.Source{Registry: from.Registry, Meter: meter, Version: from.Version, Started: time.Now()}, Log: log}
 	if d.keyFile != "" {
 		p.Leave = door.LeaveName
 	}
 	pages := p.Handlers()
-	maps.Copy(pages, watchPages(r, meter))
+	maps.Copy(pages, watchPages(from, meter))
 	return pages
 }

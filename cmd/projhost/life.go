@@ -119,12 +119,12 @@ const drainSlack = 5 * time.Second
 
 // reloads are what SIGHUP does besides opening the log file anew. What is read
 // from files at start joins here; projects' own files are noticed by themselves.
-func reloads(r *envs.Registry, p places) []life.Step {
+func reloads(r *envs.Registry, p places, more []life.Step) []life.Step {
 	if len(p.parents) == 0 {
-		return nil
+		return more
 	}
-	return []life.Step{{Name: "projects", Do: func(ctx context.Context) (string, error) {
+	return append([]life.Step{{Name: "projects", Do: func(ctx context.Context) (string, error) {
 		n, err := p.list(ctx, r)
 		return fmt.Sprintf("found %d", n), err
-	}}}
+	}}}, more...)
 }

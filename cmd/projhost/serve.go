@@ -19,6 +19,7 @@ import (
 	"projhost/front"
 	"projhost/front/wire"
 	"projhost/life"
+	"projhost/watch"
 )
 
 // defaultListen is where a server listens that is told nothing.
@@ -132,15 +133,16 @@ func (f *hostFlags) serve(ctx context.Context, listen []string, stderr io.Writer
 	}
 	places := placesOf(addrs, settings, named)
 	r, meter := f.registry(roots, f.life.envLogs(stderr), log), f.watch.meter()
+	entry := f.door.door(adminKey, watch.Sources{Registry: r, Traffic: options.Traffic, Version: version}, meter, log)
 	host := newHost(dispatch.Options{
 		Registry: r, Settings: settings, Envs: named, Roots: roots, RequestTimeout: f.limits.request,
-		DoctorKey: doctorKey, Door: f.door.door(adminKey, r, meter, log), Meter: meter, Slow: f.watch.slow, Log: log,
+		DoctorKey: doctorKey, Door: entry, Meter: meter, Slow: f.watch.slow, Log: log,
 	})
 	entrance, err := f.entrance(r, host, listen, settings, named, log)
 	if err != nil {
 		return errors.Join(err, r.Close(ctx))
 	}
-	p := f.process(listen, host, r, reloads(r, places), heir, file, log)
+	p := f.process(listen, host, r, reloads(r, places, f.door.reload(entry)), heir, file, log)
 	options.Open = p.Open
 	err = p.Run(ctx, func(ctx context.Context) error {
 		ctx, stop := context.WithCancelCause(ctx)
@@ -207,7 +209,7 @@ func (f *hostFlags) sites(listen []string, named map[string]string) (addrs []fro
 
 func (l *limitFlags) options(log *slog.Logger) front.Options {
 	return front.Options{
-		Log: log,
+		Log: log, Traffic: new(front.Traffic),
 		Limits: wire.Limits{
 			MaxBody: int64(l.maxBody), MaxConns: l.maxConns, MaxRequests: l.maxRequests,
 			HeaderTimeout: l.header, IdleTimeout: l.idle, DrainTimeout: l.drain,

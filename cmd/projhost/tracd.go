@@ -72,6 +72,7 @@ func (t *tracd) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&t.secretFile, "ajp-secret-file", "", "file with the secret that ajp asks of the web server")
 	t.host.auth.flags(fs)
 	t.host.logs(fs, "info")
+	t.host.watch.slowFlag(fs)
 	fs.BoolVarP(&t.daemonize, "daemonize", "d", false, "go on in the background when ready")
 	fs.StringVar(&t.pidFile, "pidfile", "", "write the number of the process to this file")
 	fs.StringVar(&t.umask, "umask", "", "mode that new files are created without, in octal (default with -d: 022)")

@@ -168,7 +168,7 @@ func passwords(t *testing.T, dir string) string {
 
 func TestTracdManyEnvironments(t *testing.T) {
 	dir := makeEnvs(t, "one", "two")
-	address, log := startTracd(t, "-b", "127.0.0.1", "-q", "--http10", "-r", "--basic-auth", "one,"+passwords(t, dir)+",My, realm", filepath.Join(dir, "one"), filepath.Join(dir, "two"))
+	address, log := startTracd(t, "-b", "127.0.0.1", "-q", "--http10", "-r", "--slow", "1ns", "--basic-auth", "one,"+passwords(t, dir)+",My, realm", filepath.Join(dir, "one"), filepath.Join(dir, "two"))
 	base := "http://" + address
 	for _, note := range []string{"-q has no effect", "--http10 has no effect", "-r has no effect"} {
 		if !strings.Contains(log.String(), "projhost: "+note) {
@@ -196,6 +196,9 @@ func TestTracdManyEnvironments(t *testing.T) {
 	}
 	if _, body := browse(t, c, base+"/two/wiki", "", ""); strings.Contains(body, "Signed in") || !strings.Contains(body, "This is two") {
 		t.Errorf("the login counts in another project: %s", body)
+	}
+	if !strings.Contains(log.String(), `msg="slow request" env=two`) {
+		t.Errorf("no request was slow: %s", log)
 	}
 	if !strings.Contains(log.String(), `msg="login refused" rule=one user=ana`) {
 		t.Errorf("a refused login is not logged: %s", log)

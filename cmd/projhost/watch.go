@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"projhost/dispatch"
-	"projhost/envs"
 	"projhost/envs/envlog"
 	"projhost/watch"
 )
@@ -20,8 +19,13 @@ type watchFlags struct {
 }
 
 func (w *watchFlags) flags(fs *pflag.FlagSet) {
-	fs.DurationVar(&w.slow, "slow", dispatch.DefaultSlow, "log a warning with where the time went for requests that take so long; 0 logs none")
+	w.slowFlag(fs)
 	fs.IntVar(&w.named, "metrics-envs", watch.DefaultNamed, "environments with metrics of their own, the busiest; the others are counted together")
+}
+
+// slowFlag is all there is for a command without pages for administrators.
+func (w *watchFlags) slowFlag(fs *pflag.FlagSet) {
+	fs.DurationVar(&w.slow, "slow", dispatch.DefaultSlow, "log a warning with where the time went for requests that take so long; 0 logs none")
 }
 
 // meter counts requests.
@@ -35,9 +39,9 @@ func (w *watchFlags) meter() *watch.Meter {
 
 // watchPages are what administrators see of the process, by path below
 // /.projhost/. They are for behind the door alone.
-func watchPages(r *envs.Registry, meter *watch.Meter) map[string]http.Handler {
+func watchPages(from watch.Sources, meter *watch.Meter) map[string]http.Handler {
 	return map[string]http.Handler{
-		"metrics":      meter.Handler(r, version),
+		"metrics":      meter.Handler(from),
 		"debug/pprof/": watch.Profiles("/debug/pprof/"),
 	}
 }

@@ -35,6 +35,9 @@ type Options struct {
 	// Then is called when the copy is complete and nobody has written to the
 	// source since, if Alone. If it fails, the copy is removed.
 	Then func(*Report) error
+	// For is the directory of the environment that Then gives the copy to. Until
+	// then a schema says so, in a comment on its table system.
+	For string
 	// Progress, if not nil, is called with the table at hand.
 	Progress func(table string)
 }
@@ -67,7 +70,8 @@ var ErrDiffers = errors.New("the copy is not what was read")
 // Copy copies from, as it is at one moment and while it is used, to the database
 // that dsn names, below dir if it is a file. That must not be there, or be an
 // empty schema. It is made in one transaction, which also compares what it
-// holds with what was read; what fails or is killed leaves nothing.
+// holds with what was read; what fails or is killed leaves nothing. What is killed
+// while Options.Then runs leaves the copy: the next Copy to its schema says so.
 //
 // It fails with a [*RowError] for a value that the other kind cannot hold, with
 // db.ErrExists if the place is taken, else as package db does.
@@ -92,13 +96,24 @@ func Copy(ctx context.Context, from *db.DB, dir, dsn string, o Options) (report 
 		if err := c.look(in); err != nil {
 			return err
 		}
-		to, err := db.Open(ctx, dir, dsn, db.Options{Create: true, Fill: func(out *db.Tx) error { return c.fill(in, out) }})
+		marks := o.Then != nil && c.to == schema.KindPostgres
+		to, err := db.Open(ctx, dir, dsn, db.Options{Create: true, Fill: func(out *db.Tx) error {
+			if err := c.fill(in, out); err != nil || !marks {
+				return err
+			}
+			return mark(out, o.For)
+		}})
+		if errors.Is(err, db.ErrExists) && c.to == schema.KindPostgres {
+			return unused(ctx, dir, dsn, err)
+		}
 		if err != nil {
 			return err
 		}
 		if o.Then != nil {
 			if err = o.Then(c.report); err != nil {
 				err = errors.Join(err, drop(context.WithoutCancel(ctx), to, c.tables))
+			} else if marks {
+				_ = unmark(context.WithoutCancel(ctx), to) // a mark that stays has who reads it look at trac.ini
 			}
 		}
 		return errors.Join(err, to.Close())

@@ -171,6 +171,7 @@ func makeOldest(t *testing.T) (dir string) {
 func makeOldestIn(t *testing.T, dsn string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "log"), 0o750))
 	for name, text := range map[string]string{
 		"VERSION": "Trac Environment Version 1\n", "conf/trac.ini": oldINI,
 		"attachments/ticket/1/shot_1.png": "png", "attachments/wiki/Gr%C3%B6%C3%9Fe/%C3%9C/%C3%A4_%7E.tar.gz": "tgz",

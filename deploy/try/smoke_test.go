@@ -153,9 +153,9 @@ type site struct {
 	static bool // the server sends static files itself
 }
 
-func (b bench) start(t *testing.T, o deploy.Options, static bool) site {
+func (b bench) start(t *testing.T, o deploy.Options, static bool, hostArgs ...string) site {
 	t.Helper()
-	s, err := try.Start(context.Background(), o, b.work)
+	s, err := try.Start(context.Background(), o, b.work, hostArgs...)
 	if err != nil {
 		t.Fatal(err)
 	}

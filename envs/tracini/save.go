@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"projhost/internal/disk"
 	"projhost/internal/stamp"
 )
 
@@ -183,7 +184,7 @@ func replace(file, text string, seen stamp.File) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return syncDir(dir)
+	return disk.Sync(dir)
 }
 
 // alike gives a new file the owner, group and mode of the old one, and makes
@@ -208,13 +209,4 @@ func alike(f *os.File, old fs.FileInfo) error {
 		return os.Chtimes(f.Name(), later, later)
 	}
 	return nil
-}
-
-// syncDir makes a renaming outlast a loss of power.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -141,6 +141,7 @@ func (c *conn) refuse(id uint16, keep bool, status uint8) error {
 // admit begins a request, if there may be one more.
 func (c *conn) admit(id uint16, keep bool) bool {
 	if c.s.Active.Add(1) > int64(c.s.MaxRequests) {
+		c.s.Traffic.TurnedAway.Add(1)
 		c.s.Active.Add(-1)
 		return false
 	}

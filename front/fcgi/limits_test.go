@@ -86,7 +86,8 @@ func TestWriteTimeout(t *testing.T) {
 
 func TestConnectionsBounded(t *testing.T) {
 	started, release := make(chan struct{}, 9), make(chan struct{})
-	f := serve(t, fcgi.Server{Config: wire.Config{Limits: wire.Limits{MaxConns: 2}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	traffic := new(wire.Traffic)
+	f := serve(t, fcgi.Server{Config: wire.Config{Traffic: traffic, Limits: wire.Limits{MaxConns: 2}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			started <- struct{}{}
 			<-release
@@ -110,6 +111,9 @@ func TestConnectionsBounded(t *testing.T) {
 	third.Close()
 	if a := fourth.answer(1); a.body != "hello /fourth" {
 		t.Errorf("got %+v", a)
+	}
+	if accepted, full := traffic.Accepted.Load(), traffic.Full.Load(); accepted != 4 || full != 2 {
+		t.Errorf("%d accepted, %d times full", accepted, full)
 	}
 }
 

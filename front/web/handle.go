@@ -47,6 +47,7 @@ func (s *serving) handle(w http.ResponseWriter, r *http.Request) {
 // why it must not be.
 func (s *serving) admit(active int64, r *http.Request) (*http.Request, error) {
 	if active > int64(s.MaxRequests) {
+		s.Traffic.TurnedAway.Add(1)
 		return nil, wire.Refuse(http.StatusServiceUnavailable, "as many requests as allowed, %d", s.MaxRequests)
 	}
 	if r.ContentLength > s.MaxBody {

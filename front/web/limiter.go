@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"projhost/front/wire"
 )
 
 // limiter is a listener that has at most so many connections open. Before it
@@ -16,7 +18,7 @@ type limiter struct {
 	slots  chan struct{}
 	closed chan struct{}
 	once   sync.Once
-	write  time.Duration
+	cfg    *wire.Config
 	allow  func(net.Addr) bool
 	wrap   func(net.Conn) net.Conn // nil: as it is
 
@@ -26,9 +28,9 @@ type limiter struct {
 	at      map[net.Conn]*list.Element
 }
 
-func newLimiter(l net.Listener, conns int, write time.Duration, allow func(net.Addr) bool, wrap func(net.Conn) net.Conn) *limiter {
+func newLimiter(l net.Listener, cfg *wire.Config, allow func(net.Addr) bool, wrap func(net.Conn) net.Conn) *limiter {
 	return &limiter{
-		Listener: l, slots: make(chan struct{}, conns), closed: make(chan struct{}), write: write, allow: allow, wrap: wrap,
+		Listener: l, slots: make(chan struct{}, cfg.MaxConns), closed: make(chan struct{}), cfg: cfg, allow: allow, wrap: wrap,
 		idle: list.New(), at: map[net.Conn]*list.Element{},
 	}
 }
@@ -48,6 +50,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 			if l.wrap != nil {
 				c = l.wrap(c)
 			}
+			l.cfg.Traffic.Begin()
 			return &conn{Conn: c, l: l}, nil
 		}
 		_ = c.Close() // nobody who matters is told
@@ -61,6 +64,7 @@ func (l *limiter) takeSlot() bool {
 		return true
 	default:
 	}
+	l.cfg.Traffic.Full.Add(1)
 	l.mu.Lock()
 	e := l.idle.Front()
 	l.waiting = e == nil
@@ -127,7 +131,7 @@ type conn struct {
 // however long it is and however well it goes on.
 func (c *conn) Write(p []byte) (int, error) {
 	return inPieces(p, func(piece []byte) (int, error) {
-		if err := c.SetWriteDeadline(time.Now().Add(c.l.write)); err != nil {
+		if err := c.SetWriteDeadline(time.Now().Add(c.l.cfg.WriteTimeout)); err != nil {
 			return 0, err
 		}
 		return c.Conn.Write(piece)
@@ -149,7 +153,10 @@ func inPieces(p []byte, write func([]byte) (int, error)) (n int, err error) {
 }
 
 func (c *conn) Close() error {
-	c.once.Do(func() { <-c.l.slots })
+	c.once.Do(func() {
+		c.l.cfg.Traffic.End()
+		<-c.l.slots
+	})
 	return c.Conn.Close()
 }
 

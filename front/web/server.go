@@ -57,7 +57,7 @@ func (srv *Server) Serve(ctx context.Context, l net.Listener) error {
 	wire.OrDefault(&s.MaxHeaderBytes, DefaultMaxHeaderBytes)
 	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	conns := newLimiter(l, s.MaxConns, s.WriteTimeout, s.allowed, s.wrapper())
+	conns := newLimiter(l, &s.Config, s.allowed, s.wrapper())
 	hs := &http.Server{
 		Handler:           http.HandlerFunc(s.handle),
 		ReadHeaderTimeout: s.HeaderTimeout,
@@ -101,6 +101,7 @@ func (s *serving) allowed(a net.Addr) bool {
 		}
 		why = "web: peer is not trusted to say whose its connections are: if it is a proxy, trust= must name it"
 	}
+	s.Traffic.Refused.Add(1)
 	s.Log.Warn(why, "listener", s.Listener.Name, "peer", a.String())
 	return false
 }

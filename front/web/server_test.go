@@ -316,7 +316,8 @@ func TestClientGoesAway(t *testing.T) {
 
 func TestMaxRequests(t *testing.T) {
 	begun, end := make(chan bool), make(chan bool)
-	f := serve(t, wire.Config{Limits: wire.Limits{MaxRequests: 1}, Handler: handler(func(http.ResponseWriter, *http.Request) {
+	traffic := new(wire.Traffic)
+	f := serve(t, wire.Config{Traffic: traffic, Limits: wire.Limits{MaxRequests: 1}, Handler: handler(func(http.ResponseWriter, *http.Request) {
 		begun <- true
 		<-end
 	})})
@@ -326,6 +327,9 @@ func TestMaxRequests(t *testing.T) {
 	if got := f.get("/"); got != "503 Service Unavailable" {
 		t.Error(got)
 	}
+	if n, open := traffic.TurnedAway.Load(), traffic.Open.Load(); n != 1 || open < 1 {
+		t.Errorf("%d requests were turned away, want 1; %d connections are open", n, open)
+	}
 	close(end)
 	if got := c.answer(); got != "200 " {
 		t.Error(got)
@@ -333,13 +337,17 @@ func TestMaxRequests(t *testing.T) {
 }
 
 func TestIdleConnectionsMakeRoom(t *testing.T) {
-	f := serve(t, wire.Config{Limits: wire.Limits{MaxConns: 2}, Handler: handler(echo)})
+	traffic := new(wire.Traffic)
+	f := serve(t, wire.Config{Traffic: traffic, Limits: wire.Limits{MaxConns: 2}, Handler: handler(echo)})
 	for range 6 {
 		c := f.dial()
 		c.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 		if got := c.answer(); got != "200 /" {
 			t.Fatal(got)
 		}
+	}
+	if open, accepted, full := traffic.Open.Load(), traffic.Accepted.Load(), traffic.Full.Load(); open > 2 || accepted != 6 || full < 4 {
+		t.Errorf("%d open, %d accepted, %d times full", open, accepted, full)
 	}
 }
 

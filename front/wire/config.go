@@ -64,6 +64,9 @@ type Config struct {
 	// Peers, if not empty, are the only TCP peers that may connect.
 	Peers []netip.Prefix
 
+	// Traffic counts what comes; nil: nobody is told.
+	Traffic *Traffic
+
 	Limits
 }
 
@@ -90,6 +93,9 @@ const ever = time.Duration(math.MaxInt64) / 4
 func (c *Config) Fill() {
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Traffic == nil {
+		c.Traffic = new(Traffic)
 	}
 	c.Limits.fill()
 }

@@ -250,6 +250,7 @@ func (c *Conn) Warn(msg string, args ...any) {
 func (c *Conn) answer(head Head, refused error) (again bool) {
 	defer c.s.Active.Add(-1)
 	if c.s.Active.Add(1) > int64(c.s.MaxRequests) {
+		c.s.Traffic.TurnedAway.Add(1)
 		refused = Refuse(http.StatusServiceUnavailable, "as many requests as allowed, %d", c.s.MaxRequests)
 	}
 	x := &turn{c: c, pairs: head.Pairs, refused: refused}

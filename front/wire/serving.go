@@ -142,6 +142,7 @@ func temporary(err error) bool {
 // admit starts to serve a connection, or closes it if its peer is not allowed.
 func (s *Serving[C]) admit(ctx context.Context, nc net.Conn, newConn func(net.Conn) C) {
 	if !s.cfg.Allowed(nc.RemoteAddr()) {
+		s.cfg.Traffic.Refused.Add(1)
 		s.cfg.Log.Warn(s.Name+": peer is not allowed", "listener", s.cfg.Listener.Name, "peer", nc.RemoteAddr().String())
 		nc.Close()
 		return
@@ -150,6 +151,7 @@ func (s *Serving[C]) admit(ctx context.Context, nc net.Conn, newConn func(net.Co
 		nc.Close()
 		return
 	}
+	s.cfg.Traffic.Begin()
 	c := newConn(nc)
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
@@ -165,6 +167,7 @@ func (s *Serving[C]) takeSlot(ctx context.Context) bool {
 		return true
 	default:
 	}
+	s.cfg.Traffic.Full.Add(1)
 	s.cfg.Log.Warn(s.Name+": as many connections as allowed", "listener", s.cfg.Listener.Name, "max", s.cfg.MaxConns)
 	s.crowded.Store(true)
 	defer s.crowded.Store(false)
@@ -191,6 +194,7 @@ func (s *Serving[C]) Forget(c C) {
 	delete(s.conns, c)
 	s.mu.Unlock()
 	<-s.slots
+	s.cfg.Traffic.End()
 }
 
 // AppendConns appends the connections that are open.

@@ -20,10 +20,11 @@ func floors() map[string]floor {
 		"internal/href":       {"links below a project's base path", nil},
 		"internal/locale":     {"how dates are written in a place", nil},
 		"internal/stamp":      {"whether a file has changed since it was looked at", nil},
+		"internal/disk":       {"what was written outlasts a loss of power", nil},
 		"internal/stage":      {"what a request's time goes into", nil},
 		"internal/house":      {"these rules", nil},
 		"front/gateway":       {"protocol variables of one request", nil},
-		"envs/tracini":        {"trac.ini as read at one moment", []string{"internal/stamp"}},
+		"envs/tracini":        {"trac.ini as read at one moment", []string{"internal/disk", "internal/stamp"}},
 		"db/schema":           {"the tables as SQL", nil},
 		"db/convert":          {"a whole database as one of the other kind", []string{"db", "db/schema"}},
 		"db/upgrade":          {"tables of an older Trac to the present ones, step by step", []string{"db", "db/convert", "db/schema", "envs/defaults", "envs/tracini"}},
@@ -41,7 +42,7 @@ func floors() map[string]floor {
 		"front/ajp":           {"AJP/1.3: how its bytes look", []string{"front/gateway", "front/wire"}},
 		"front/cgi":           {"CGI: one request of the process", []string{"front/gateway", "front/wire"}},
 		"front/uwsgi":         {"uwsgi: how its bytes look", []string{"front/gateway", "front/wire"}},
-		"db":                  {"open databases, transactions", []string{"internal/fault", "internal/stage", "db/schema"}},
+		"db":                  {"open databases, transactions", []string{"internal/disk", "internal/fault", "internal/stage", "db/schema"}},
 		"db/pgtest":           {"PostgreSQL servers for tests", nil},
 		"envs/envlog":         {"an environment's own log", []string{"internal/stamp"}},
 		"envs":                {"which environment; open, count, evict", []string{"db", "db/schema", "envs/defaults", "envs/envlog", "envs/tracini", "internal/fault", "internal/stage", "internal/stamp"}},
@@ -61,13 +62,14 @@ func floors() map[string]floor {
 		"doctor":              {"what is wrong between a web server and the program", []string{"front/gateway"}},
 		"door":                {"who may see the program's own pages", []string{"access/tries", "front/gateway", "templates"}},
 		"dispatch":            {"the request's way", []string{"front/gateway", "doctor", "door", "envs", "envs/tracini", "project", "templates", "internal/fault", "internal/href", "internal/locale", "internal/stage", "internal/stamp", "watch"}},
-		"watch":               {"counts requests, shows them as metrics, and profiles", []string{"internal/stage", "envs", "db"}},
+		"watch":               {"counts requests, shows them as metrics, and profiles", []string{"internal/stage", "envs", "db", "front"}},
 		"status":              {"how environments are doing, for administrators", []string{"envs", "front/gateway", "internal/fault", "templates", "watch"}},
 		"deploy":              {"configuration of web servers and process managers, as text", nil},
 		"deploy/try":          {"run a web server with it", []string{"deploy"}},
-		"export":              {"a project as static files", []string{"project", "front/gateway"}},
+		"export":              {"a project as static files", []string{"project", "front/gateway", "internal/disk"}},
+		"testenvs/realtrac":   {"a real Trac 1.6", nil},
 		"testenvs":            {"environments for tests", []string{"db/pgtest", "db", "envs", "envs/tracini", "project", "dispatch", "front/gateway"}},
-		"backup":              {"copy environments, bring them back, verify", []string{"db", "db/convert", "db/schema", "db/upgrade", "envs", "envs/tracini", "internal/fault"}},
+		"backup":              {"copy environments, bring them back, verify", []string{"db", "db/convert", "db/schema", "db/upgrade", "envs", "envs/tracini", "internal/disk", "internal/fault"}},
 		"admin":               {"trac-admin's commands on one environment", []string{"backup", "access/...", "envs/...", "db/...", "project/...", "internal/..."}},
 		"cmd/projhost":        {"parse, wire, run", []string{"admin", "backup", "export", "front/...", "deploy/...", "doctor", "door", "templates", "dispatch", "envs/...", "db/...", "project/...", "access/...", "internal/...", "life", "status", "watch"}},
 		"life":                {"the process: signals, service manager, log and pid files, hand-over", []string{"front"}},
@@ -156,7 +158,7 @@ func TestOutsideImports(t *testing.T) {
 
 func TestTestPackagesOnlyInTests(t *testing.T) {
 	for _, f := range program(tree(t)) {
-		for _, pkg := range []string{"/testenvs", "/db/pgtest", "/front/wire/wiretest"} {
+		for _, pkg := range []string{"/testenvs", "/testenvs/realtrac", "/db/pgtest", "/front/wire/wiretest"} {
 			if slices.Contains(f.imports(), module+pkg) && f.pkg != "testenvs" {
 				t.Errorf("%s imports %s outside a test", f.path, pkg)
 			}

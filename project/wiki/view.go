@@ -57,7 +57,7 @@ func view(r *project.Request) (project.Reply, error) {
 	case !found:
 		return missing(r, name, names)
 	case args.Get("format") == "txt":
-		return project.Text{FileName: name + ".txt", Body: v.Text}, nil
+		return project.Text{FileName: name + ".txt", Body: v.Text, Modified: v.Time}, nil
 	}
 	if len(v.Text) > maxText {
 		return nil, fault.New(fault.TooLarge, fmt.Sprintf("The page %s is too long to be shown. Its text can be had with ?format=txt.", name))
@@ -109,7 +109,7 @@ func show(r *project.Request, v version, names pageNames, asked bool) (project.R
 		Author: author, Comment: v.Comment, OldVersion: asked,
 		Time: templates.Time{Text: r.Locale.DateTime(v.Time), Machine: v.Time.Format(time.RFC3339)},
 	}
-	page := project.Page{Title: v.Name, Body: pages.View(body), ContentClass: "wiki narrow", Nav: "wiki", Ctxtnav: around}
+	page := project.Page{Title: v.Name, Body: pages.View(body), ContentClass: "wiki narrow", Nav: "wiki", Ctxtnav: around, Modified: v.Time}
 	if v.Name == startPage {
 		page.Title = ""
 	}

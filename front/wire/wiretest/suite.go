@@ -248,7 +248,8 @@ func (p Protocol) bodyTooLong(t *testing.T) {
 
 func (p Protocol) overload(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	f := p.Start(t, wire.Config{Limits: wire.Limits{MaxRequests: 1}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
+	traffic := new(wire.Traffic)
+	f := p.Start(t, wire.Config{Traffic: traffic, Limits: wire.Limits{MaxRequests: 1}, Handler: handler(func(w http.ResponseWriter, r *http.Request) {
 		entered <- struct{}{}
 		<-leave
 	})})
@@ -261,6 +262,9 @@ func (p Protocol) overload(t *testing.T) {
 	close(leave)
 	if a, err := p.Finish(nc, nil); err != nil || a.Status != 200 {
 		t.Errorf("got %+v, %v", a, err)
+	}
+	if n := traffic.TurnedAway.Load(); n != 1 {
+		t.Errorf("%d requests were turned away, want 1", n)
 	}
 }
 
@@ -471,12 +475,16 @@ func (p Protocol) panicLate(t *testing.T) {
 
 func (p Protocol) peers(t *testing.T) {
 	for prefix, want := range map[string]bool{"127.0.0.0/8": true, "192.0.2.0/24": false} {
-		f := p.StartTCP(t, wire.Config{Handler: handler(echo), Peers: []netip.Prefix{netip.MustParsePrefix(prefix)}})
+		traffic := new(wire.Traffic)
+		f := p.StartTCP(t, wire.Config{Traffic: traffic, Handler: handler(echo), Peers: []netip.Prefix{netip.MustParsePrefix(prefix)}})
 		nc := f.Dial()
 		_, _ = nc.Write(p.Head(Request{Path: "/"}))
 		a, err := p.Finish(nc, nil)
 		if (err == nil && a.Status == 200) != want {
 			t.Errorf("%s: %+v, %v", prefix, a, err)
+		}
+		if accepted, refused := traffic.Accepted.Load(), traffic.Refused.Load(); accepted+refused != 1 || (accepted == 1) != want {
+			t.Errorf("%s: %d accepted, %d refused", prefix, accepted, refused)
 		}
 		if !want {
 			f.Log.Has(t, "peer is not allowed")
@@ -487,7 +495,8 @@ func (p Protocol) peers(t *testing.T) {
 // connections: those beyond the bound wait.
 func (p Protocol) connections(t *testing.T) {
 	entered, leave := make(chan struct{}, 2), make(chan struct{})
-	f := p.Start(t, wire.Config{Limits: wire.Limits{MaxConns: 1}, Handler: handler(func(http.ResponseWriter, *http.Request) {
+	traffic := new(wire.Traffic)
+	f := p.Start(t, wire.Config{Traffic: traffic, Limits: wire.Limits{MaxConns: 1}, Handler: handler(func(http.ResponseWriter, *http.Request) {
 		entered <- struct{}{}
 		<-leave
 	})})
@@ -496,12 +505,22 @@ func (p Protocol) connections(t *testing.T) {
 	Receive(t, entered)
 	Send(t, second, p.Head(Request{Path: "/"}))
 	f.Log.Has(t, "as many connections as allowed")
+	if open, accepted, full := traffic.Open.Load(), traffic.Accepted.Load(), traffic.Full.Load(); open != 1 || accepted != 1 || full != 1 {
+		t.Errorf("%d open, %d accepted, %d times full; want 1 of each", open, accepted, full)
+	}
 	close(leave)
 	for _, nc := range []net.Conn{first, second} {
 		if a, err := p.Finish(nc, nil); err != nil || a.Status != 200 {
 			t.Errorf("got %+v, %v", a, err)
 		}
 		_ = nc.Close()
+	}
+	f.Stop()
+	if err := f.Wait(); err != nil {
+		t.Error(err)
+	}
+	if open, accepted := traffic.Open.Load(), traffic.Accepted.Load(); open != 0 || accepted != 2 {
+		t.Errorf("at the end %d open, %d accepted; want none of 2", open, accepted)
 	}
 }
 
