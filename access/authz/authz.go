@@ -37,8 +37,9 @@ type rule struct {
 
 // section is a pattern of resources and its rules.
 type section struct {
-	name, pattern string
-	rules         []rule
+	name    string
+	pattern pattern
+	rules   []rule
 }
 
 // File is a file of rules as read at one moment. It never changes.
@@ -85,11 +86,11 @@ func Load(path string) (*File, error) {
 }
 
 // patternOf is what a section's name stands for: of any version, if it says none.
-func patternOf(name string) string {
-	if strings.Contains(name, "@") {
-		return name
+func patternOf(name string) pattern {
+	if !strings.Contains(name, "@") {
+		name += "@*"
 	}
-	return name + "@*"
+	return newPattern(name)
 }
 
 func rulesOf(keys []tracini.Key) []rule {
@@ -214,7 +215,7 @@ func (f *File) String() string {
 type Rules []forUser
 
 type forUser struct {
-	pattern string
+	pattern pattern
 	items   []Item
 }
 
@@ -234,7 +235,7 @@ func (f *File) For(user string, known bool) Rules {
 		}
 		return false
 	}
-	var list Rules
+	list := make(Rules, 0, len(f.sections))
 	usual := slices.IndexFunc(f.defaults, meant)
 	for _, s := range f.sections {
 		switch i := slices.IndexFunc(s.rules, meant); {
@@ -281,7 +282,7 @@ func (f *File) groupsOf(user string) map[string]bool {
 // there is no rule.
 func (r Rules) Find(resource string) (items []Item, ok bool) {
 	for _, u := range r {
-		if match(u.pattern, resource) {
+		if u.pattern.match(resource) {
 			return u.items, true
 		}
 	}

@@ -5,6 +5,22 @@ import (
 	"unicode/utf8"
 )
 
+// pattern is one that is asked about many names: most differ in what it begins with.
+type pattern struct{ plain, rest string }
+
+func newPattern(s string) pattern {
+	i := strings.IndexAny(s, "*?[")
+	if i < 0 {
+		i = len(s)
+	}
+	return pattern{s[:i], s[i:]}
+}
+
+func (p pattern) match(s string) bool {
+	rest, ok := strings.CutPrefix(s, p.plain)
+	return ok && match(p.rest, rest)
+}
+
 // match tells whether a pattern is s as a whole, as Python's fnmatch.fnmatchcase
 // does: "*" stands for any characters, "?" for one, "[a-z]" for one of those, "[!a-z]"
 // for one that is none of them; there is no escape, and "/" is like any other. A "["

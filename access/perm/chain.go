@@ -60,13 +60,15 @@ func (ch *chain) tell(e *envs.Env) {
 func newChain(config *tracini.Config) *chain {
 	ch := &chain{names: config.List("trac", "permission_policies")}
 	for _, name := range ch.names {
-		p := policyNamed(name)
-		if p == nil {
+		p, ok := policyNamed(name)
+		if !ok {
 			ch.err = fault.Wrap(fault.Denied, "This project's permissions are decided by a policy that this server does not have, so nothing is shown.",
 				fmt.Errorf("[trac] permission_policies names %s, which is not supported: access is refused", name))
 			return ch
 		}
-		ch.policies = append(ch.policies, p)
+		if p != nil {
+			ch.policies = append(ch.policies, p)
+		}
 	}
 	if err := ch.prepare(config); err != nil {
 		ch.err = &fault.Error{Kind: fault.Busy, Public: "Who may see what in this project cannot be found out at the moment, so nothing is shown. Its administrator finds the reason in the log.",
@@ -108,15 +110,23 @@ func (ch *chain) prepare(config *tracini.Config) error {
 	return nil
 }
 
-// readTries is how often a file of rules is read that changes meanwhile.
-const readTries = 3
+// Bounds of reading a file of rules: how often one that is written meanwhile is read,
+// and how long nobody must have written to it.
+const (
+	readTries = 4
+	settled   = 20 * time.Millisecond
+)
 
-// read reads the file of rules as a whole: one that changes under way is read again.
+// read reads the file of rules as a whole, and not the part of it that somebody has
+// written so far.
 func (ch *chain) read(path string) error {
 	for range readTries {
 		seen := stamp.Look(path)
 		rules, err := authz.Load(path)
 		ch.file, ch.rules = seen, rules
+		if age := time.Since(seen.Written()); age >= 0 && age < settled {
+			time.Sleep(settled - age)
+		}
 		if !seen.Stale() {
 			return err
 		}

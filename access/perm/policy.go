@@ -30,23 +30,26 @@ const (
 	sourcePolicy     = "AuthzSourcePolicy"
 )
 
-// policyNamed returns a policy of Trac's, nil if this program does not have it.
-func policyNamed(name string) policy {
+// policyNamed returns a policy of Trac's; ok is false if this program does not have
+// it. That of tickets is nil: it only ever allows, and nothing of what a reporter or
+// the author of a comment may do besides can be done here yet.
+func policyNamed(name string) (p policy, ok bool) {
 	switch name {
 	case storePolicy:
-		return byStore
+		p = byStore
 	case wikiPolicy, olderWikiPolicy:
-		return byPage
+		p = byPage
 	case ticketPolicy:
-		return undecided
 	case attachmentPolicy:
-		return byAttachment
+		p = byAttachment
 	case rulesPolicy:
-		return byRules
+		p = byRules
 	case sourcePolicy:
-		return bySource
+		p = bySource
+	default:
+		return nil, false
 	}
-	return nil
+	return p, true
 }
 
 // allowed asks the chain.
@@ -66,10 +69,6 @@ func byStore(_ context.Context, c *Checker, action string, _ Resource) (verdict,
 	}
 	return neutral, nil
 }
-
-// undecided is a policy about tickets alone, which only ever allows: what a reporter
-// or the author of a comment may do besides. Nothing of theirs can be done here yet.
-func undecided(context.Context, *Checker, string, Resource) (verdict, error) { return neutral, nil }
 
 // byPage keeps pages that are marked as read-only for those who administer them.
 func byPage(ctx context.Context, c *Checker, action string, res Resource) (verdict, error) {

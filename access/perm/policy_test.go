@@ -1,6 +1,7 @@
 package perm_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -265,6 +266,54 @@ func TestRulesCountAtOnce(t *testing.T) {
 		if ok, err := first.Has(t.Context(), "WIKI_VIEW", page("A")); ok || err != nil {
 			t.Errorf("%q: a request under way is told otherwise now: %v, %v", c.rules, ok, err)
 		}
+	}
+}
+
+// TestNeverHalf: a file that is written where it is counts when that is done.
+func TestNeverHalf(t *testing.T) {
+	dir := ruled(t, withAuth, "[wiki:A]\n* =\n")
+	r := testenvs.Registry(t, filepath.Dir(dir), envs.Options{})
+	loc, err := r.Locate(envs.Lookup{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for i := 0; i < 6 && err == nil; i++ {
+			var f *os.File
+			if f, err = os.Create(filepath.Join(dir, "conf", "authz")); err != nil {
+				break
+			}
+			for _, part := range []string{"[wiki:B]\n* =\n", "[wiki:C]\n* =\n", "[wiki:A]\n* =\n"} {
+				_, again := f.WriteString(part)
+				err = errors.Join(err, again)
+				time.Sleep(5 * time.Millisecond)
+			}
+			err = errors.Join(err, f.Close())
+			time.Sleep(40 * time.Millisecond)
+		}
+		done <- err
+	}()
+	for asked := 0; ; asked++ {
+		select {
+		case err := <-done:
+			if err != nil || asked < 10 {
+				t.Errorf("asked %d times: %v", asked, err)
+			}
+			return
+		default:
+		}
+		e, release, err := r.Acquire(t.Context(), loc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ok, _ := perm.For(e, auth.User{}).Has(t.Context(), "WIKI_VIEW", page("A")) // an error is for the empty file
+		release()
+		if ok {
+			t.Fatal("a half of the rules lets in whom the other half keeps out")
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -30,6 +30,9 @@ func TestStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	was := stamp.Look(path)
+	if !was.Written().Equal(old) || !missing.Written().IsZero() {
+		t.Errorf("written at %v, want %v; what is not there at %v", was.Written(), old, missing.Written())
+	}
 	if was.Stale() {
 		t.Error("a file that nobody touched is stale")
 	}

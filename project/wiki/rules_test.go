@@ -31,7 +31,8 @@ func TestHiddenAround(t *testing.T) {
 	ruled(t, h, "hides", "[wiki:TitleIndex]\n* =\n[wiki:TracGuide]\n* =\n[wiki:Dir]\n* =\n[*]\n* = EMAIL_VIEW\n", nil)
 	ruled(t, h, "rests", "[wiki:Dir]\n* =\n", map[string]string{"readonly": "enabled"})
 	ruled(t, h, "shows", "[wiki:WikiStart]\n* = WIKI_VIEW\n[wiki:Dir/Page]\nana = EMAIL_VIEW, WIKI_VIEW\n[*]\n* = !WIKI_VIEW\n", nil)
-	for _, name := range []string{"hides", "rests", "shows"} {
+	ruled(t, h, "keeps", "[wiki:Dir@1]\n* = WIKI_VIEW\n[wiki:Dir]\n* =\n[wiki:WikiStart]\n* =\n", nil)
+	for _, name := range []string{"hides", "rests", "shows", "keeps"} {
 		alter(t, h, name, addPage("TitleIndex", "all", 1), addPage("Dir", "above", 1), addPage("Dir/Page", "write to bo@example.org", 1), raise(pagesID))
 	}
 	for _, c := range []struct {
@@ -43,6 +44,13 @@ func TestHiddenAround(t *testing.T) {
 		{"/hides/wiki", "", 200, []string{`href="/hides/wiki"`}, []string{"/wiki/TitleIndex", "/wiki/TracGuide", "Help/Guide"}},
 		{"/hides/wiki/Dir/Page", "", 200, []string{`href="/hides/wiki/Dir"`, "ana@example.org"}, []string{"bo@…"}},
 		{"/hides/wiki/Dir", "", 403, []string{"WIKI_VIEW is needed"}, []string{"above"}},
+		{"/keeps/wiki/Dir", "", 403, nil, nil},
+		{"/keeps/wiki/Dir?version=1", "", 200, []string{"above"}, []string{"Start Page"}},
+		{"/keeps/wiki/Dir?version=2", "", 403, nil, []string{"newest is"}},
+		{"/keeps/wiki/Dir?version=x", "", 403, nil, nil},
+		{"/keeps/wiki/Dir?action=edit", "", 403, nil, nil},
+		{"/hides/wiki/TitleIndex", "", 403, nil, nil},
+		{"/hides/wiki/SecondPage", "", 200, []string{"Start Page"}, nil},
 		{"/rests/wiki/Dir/Page", "", 200, []string{`href="/rests/wiki/TitleIndex"`}, []string{`href="/rests/wiki/Dir"`}},
 		{"/shows/wiki", "", 200, []string{`href="/shows/wiki"`, "forbidden wiki"}, []string{"Help/Guide"}},
 		{"/shows/wiki/SecondPage", "", 403, []string{testenvs.Canary("shows"), `href="/shows/wiki"`}, nil},

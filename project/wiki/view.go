@@ -35,16 +35,13 @@ func view(r *project.Request) (project.Reply, error) {
 	if name == "" {
 		name = startPage
 	}
-	if err := r.Perm.Require(r.Context(), actionView, page(name)); err != nil {
-		return nil, err
-	}
 	args := r.URL.Query()
-	number, err := checkArgs(args)
-	if err == nil && number != 0 {
-		err = r.Perm.Require(r.Context(), actionView, page(name).At(number))
-	}
-	if err != nil {
+	number, wrong := checkArgs(args)
+	if err := r.Perm.Require(r.Context(), actionView, page(name).At(number)); err != nil {
 		return nil, err
+	}
+	if wrong != nil {
+		return nil, wrong
 	}
 	v, names, found, err := load(r.Context(), r.Env, name, number)
 	if err != nil {
@@ -190,7 +187,13 @@ func contextNav(r *project.Request, name string, names pageNames) (list []templa
 			list = append(list, templates.Link{Label: "Up", Href: r.Href.Path("wiki", name[:i])})
 		}
 	}
-	list = append(list, templates.Link{Label: "Start Page", Href: r.Href.Path("wiki", startPage)})
+	start, err := mayView(r, startPage, 0)
+	if err != nil {
+		return nil, err
+	}
+	if start {
+		list = append(list, templates.Link{Label: "Start Page", Href: r.Href.Path("wiki", startPage)})
+	}
 	index, err := shown(r, names, indexPage)
 	if index {
 		list = append(list, templates.Link{Label: "Index", Href: r.Href.Path("wiki", indexPage)})

@@ -117,14 +117,9 @@ func (Module) Addresses(r *project.Request, history bool) (list []string, err er
 	return list, nil
 }
 
-// mayView tells whether r's user may see a page, and the version of it that is
-// asked for if it is not 0. Trac requires both.
+// mayView tells whether r's user may see a version of a page, 0 for the page as it is.
 func mayView(r *project.Request, name string, version int) (bool, error) {
-	ok, err := r.Perm.Has(r.Context(), actionView, page(name))
-	if ok && version != 0 {
-		ok, err = r.Perm.Has(r.Context(), actionView, page(name).At(version))
-	}
-	return ok, err
+	return r.Perm.Has(r.Context(), actionView, page(name).At(version))
 }
 
 // shown tells whether there is a page and r's user may see it.
