@@ -23,8 +23,11 @@ demo: build ## three projects in ./demo, served over HTTP and FastCGI
 deps: ## install from Debian's packages what the tests need
 	@scripts/test-deps
 
+# What takes longest begins, so that it does not run on alone at the end.
+LONGEST = ./e2e ./deploy/try
+
 test: deps ## install what tests need, then run every test
-	$(GO) test -race -shuffle=on -timeout=$(TIMEOUT) ./...
+	$(GO) test -race -shuffle=on -timeout=$(TIMEOUT) $(LONGEST) ./...
 
 lint: ## gofmt, vet, staticcheck, golangci-lint, generated code up to date
 	@scripts/lint "$(TOOLS)" "$(STATICCHECK)" "$(GOLANGCI)" "$(TEMPL)"
