@@ -203,7 +203,7 @@ func TestExportIsOnDisk(t *testing.T) {
 			t.Fatalf("nothing is renamed:\n%s", text)
 		}
 		synced := map[string]bool{}
-		for _, m := range regexp.MustCompile(`fsync\(\d+<(.*)>`).FindAllStringSubmatch(string(text[:named]), -1) {
+		for _, m := range regexp.MustCompile(`fsync\(\d+<([^>]*)>`).FindAllStringSubmatch(string(text[:named]), -1) {
 			path, err := strconv.Unquote(`"` + m[1] + `"`)
 			if err != nil {
 				t.Fatal(err)
