@@ -39,14 +39,8 @@ const (
 func guarded(t *testing.T) (h *testenvs.Host, dir string) {
 	t.Helper()
 	h = testenvs.NewHost(t, nil, []project.Module{account.Module{}, chrome.Module{}, download.Module{}, wiki.Module{}, export.Module{}})
-	dir = testenvs.Make(t, h.Parent, "one", map[string]map[string]string{
-		"trac":         {"permission_policies": "AuthzPolicy, DefaultWikiPolicy, DefaultTicketPolicy, DefaultPermissionPolicy, LegacyAttachmentPolicy"},
-		"components":   {"tracopt.perm.authz_policy.*": "enabled"},
-		"authz_policy": {"authz_file": "authz"},
-	})
-	if err := os.WriteFile(filepath.Join(dir, "conf", "authz"), []byte(rules), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir = testenvs.MakeRuled(t, h.Parent, "one", rules,
+		map[string]string{"permission_policies": "AuthzPolicy, DefaultWikiPolicy, DefaultTicketPolicy, DefaultPermissionPolicy, LegacyAttachmentPolicy"})
 	e := testenvs.Open(t, dir)
 	add := func(name string, version int, text string) string {
 		secret := ""

@@ -5,6 +5,7 @@ package testenvs
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,6 +52,19 @@ func Make(tb testing.TB, parent, name string, settings map[string]map[string]str
 	})
 	if err != nil {
 		tb.Fatalf("making the environment %s: %v", name, err)
+	}
+	return dir
+}
+
+// MakeRuled makes an environment with a file of rules of AuthzPolicy's, conf/authz,
+// which permission_policies among the settings of [trac] are to name.
+func MakeRuled(tb testing.TB, parent, name, rules string, trac map[string]string) string {
+	tb.Helper()
+	dir := Make(tb, parent, name, map[string]map[string]string{
+		"trac": trac, "components": {"tracopt.perm.authz_policy.*": "enabled"}, "authz_policy": {"authz_file": "authz"},
+	})
+	if err := os.WriteFile(filepath.Join(dir, "conf", "authz"), []byte(rules), 0o600); err != nil {
+		tb.Fatal(err)
 	}
 	return dir
 }

@@ -25,13 +25,7 @@ const (
 // ruled makes an environment whose file of rules is the text.
 func ruled(t *testing.T, policies, rules string) (dir string) {
 	t.Helper()
-	dir = testenvs.Make(t, testenvs.Parent(t), "one", map[string]map[string]string{
-		"trac":         {"permission_policies": policies},
-		"components":   {"tracopt.perm.authz_policy.*": "enabled"},
-		"authz_policy": {"authz_file": "authz"},
-	})
-	write(t, filepath.Join(dir, "conf", "authz"), rules)
-	return dir
+	return testenvs.MakeRuled(t, testenvs.Parent(t), "one", rules, map[string]string{"permission_policies": policies})
 }
 
 // set writes another value of an option to an environment's trac.ini.

@@ -1,8 +1,6 @@
 package wiki_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,12 +14,7 @@ func ruled(t *testing.T, h *testenvs.Host, name, rules string, trac map[string]s
 	for option, value := range trac {
 		settings[option] = value
 	}
-	dir := testenvs.Make(t, h.Parent, name, map[string]map[string]string{
-		"trac": settings, "components": {"tracopt.perm.authz_policy.*": "enabled"}, "authz_policy": {"authz_file": "authz"},
-	})
-	if err := os.WriteFile(filepath.Join(dir, "conf", "authz"), []byte(rules), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testenvs.MakeRuled(t, h.Parent, name, rules, settings)
 }
 
 // TestHiddenAround: nothing leads to a page that is hidden, and everything to one
