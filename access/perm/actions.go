@@ -48,11 +48,15 @@ func implied(action string) []string {
 	return nil
 }
 
-// undeclared lists actions that Trac asks policies for and that cannot be granted:
-// no meta action implies them.
-const undeclared = ` ATTACHMENT_CREATE ATTACHMENT_DELETE ATTACHMENT_VIEW TICKET_CHG_MILESTONE WIKI_CHANGE_READONLY `
-
-func isUndeclared(action string) bool { return strings.Contains(undeclared, " "+action+" ") }
+// isUndeclared tells whether Trac asks policies for an action that no module declares:
+// it cannot be granted, and no meta action implies it.
+func isUndeclared(action string) bool {
+	switch action {
+	case "ATTACHMENT_CREATE", "ATTACHMENT_DELETE", "ATTACHMENT_VIEW", "TICKET_CHG_MILESTONE", "WIKI_CHANGE_READONLY":
+		return true
+	}
+	return false
+}
 
 // Actions returns all that can be granted in a project, sorted.
 func Actions(e *envs.Env) []string { return allActions(e.Config()) }

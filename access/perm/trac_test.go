@@ -44,10 +44,11 @@ for path in sys.argv[4:]:
 // TestAsTracDecides makes files of rules at random, and compares what a real Trac
 // lets whom do with what we do.
 func TestAsTracDecides(t *testing.T) {
+	seed := uint64(1)
 	if testenvs.InPostgres() {
-		return // the rules are the same, and so is all that Trac is asked
+		seed = 2 // other rules there
 	}
-	rng := rand.New(rand.NewPCG(4, 1))
+	rng := rand.New(rand.NewPCG(4, seed))
 	pick := func(of ...string) string { return of[rng.IntN(len(of))] }
 	some := func(most int, of ...string) string {
 		var list []string
@@ -87,7 +88,7 @@ func TestAsTracDecides(t *testing.T) {
 	resources := []string{"-", "wiki:@", "wiki:WikiStart@", "wiki:WikiStart@1", "wiki:WikiStart@2", "wiki:SecondPage@", "ticket:7@", "milestone:m@", "wiki:WikiStart@/attachment:a.txt@", "wiki:SecondPage@/attachment:b.txt@", "ticket:7@/attachment:a.txt@"}
 	policies := []string{withAuth, withAuth, withAuth, "AuthzPolicy", "DefaultPermissionPolicy, AuthzPolicy", "AuthzPolicy, DefaultPermissionPolicy", "AuthzPolicy, DefaultWikiPolicy, DefaultPermissionPolicy, LegacyAttachmentPolicy"}
 	var dirs, rules []string
-	for i := range 40 {
+	for i := range 21 {
 		rules = append(rules, makeRules())
 		dir := ruled(t, policies[i%len(policies)], rules[i])
 		testenvs.Alter(t, testenvs.Open(t, dir), "INSERT INTO permission (username, action) VALUES ('boss', 'TRAC_ADMIN')", "INSERT INTO permission (username, action) VALUES ('bo', 'WIKI_ADMIN')",
