@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"projhost/envs"
 	"projhost/envs/tracini"
@@ -90,15 +89,6 @@ func configSet(ctx context.Context, c *Console, args []string) error {
 		}
 		changes = append(changes, defaultsOf(config, name)...)
 	}
-	return saveConfig(ctx, dir, changes...)
-}
-
-// configWait is how long a command waits for other writers of the file.
-const configWait = 30 * time.Second
-
-func saveConfig(ctx context.Context, dir string, changes ...tracini.Change) error {
-	ctx, cancel := context.WithTimeout(ctx, configWait)
-	defer cancel()
 	return envs.SaveConfig(ctx, dir, nil, changes...)
 }
 
@@ -129,7 +119,7 @@ func configRemove(ctx context.Context, c *Console, args []string) error {
 			return notThere(change.Section, "''") // not the whole section
 		}
 	}
-	err = saveConfig(ctx, dir, change)
+	err = envs.SaveConfig(ctx, dir, nil, change)
 	if !errors.Is(err, tracini.ErrNotSet) {
 		return err
 	}

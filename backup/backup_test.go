@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -55,28 +54,12 @@ func TestDrill(t *testing.T) {
 	long := time.Date(2011, 2, 3, 4, 5, 6, 0, time.UTC)
 	must(t, os.Chtimes(filepath.Join(dir, "htdocs/logo.png"), long, long))
 
-	d, err := db.Open(t.Context(), dir, "sqlite:db/trac.db?journal_mode=WAL&synchronous=off", db.Options{})
-	must(t, err)
-	must(t, pair(t.Context(), d, 0))
-	_, stop := child(t, "write", dir, "", "sqlite:db/trac.db")
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for i := -1; ctx.Err() == nil; i-- {
-			if err := pair(ctx, d, i); err != nil && ctx.Err() == nil {
-				t.Error(err)
-			}
-			time.Sleep(time.Millisecond)
-		}
-	})
+	stop := hammer(t, dir, "sqlite:db/trac.db?journal_mode=WAL&synchronous=off")
 	file := filepath.Join(work, "one backup.tar.gz")
 	doing := map[string]bool{}
 	made, err := backup.Create(t.Context(), dir, file, backup.Options{Progress: func(p backup.Progress) { doing[p.Doing] = true }})
 	must(t, err)
-	cancel()
-	wg.Wait()
 	stop()
-	must(t, d.Close())
 	if len(made.Warnings) > 0 || !doing["database"] || !doing["files"] {
 		t.Error(made.Warnings, doing)
 	}

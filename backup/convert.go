@@ -91,9 +91,6 @@ func lendLike(file, other string) error {
 	return (&opened{like: info}).lend(file)
 }
 
-// saveWait is how long others may be busy with trac.ini.
-const saveWait = 30 * time.Second
-
 // switchDatabase makes a trac.ini name another database, after keeping it.
 func switchDatabase(ctx context.Context, dir, dsn string) error {
 	file := envs.ConfigFile(dir)
@@ -101,8 +98,6 @@ func switchDatabase(ctx context.Context, dir, dsn string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, saveWait)
-	defer cancel()
 	err = envs.SaveConfig(ctx, dir, nil, tracini.Change{Section: "trac", Name: "database", Value: dsn})
 	if err != nil {
 		return errors.Join(err, os.Remove(kept))

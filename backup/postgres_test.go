@@ -56,6 +56,7 @@ func hammer(t *testing.T, dir, dsn string) (stop func()) {
 			if err := pair(ctx, d, i); err != nil && ctx.Err() == nil {
 				t.Error(err)
 			}
+			time.Sleep(time.Millisecond) // SQLite's lock goes to who asks at the right moment
 		}
 	})
 	return sync.OnceFunc(func() {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"projhost/db"
 	"projhost/db/schema"
@@ -109,15 +110,21 @@ func (e *Env) warn() {
 // ConfigFile is the trac.ini of the environment in dir.
 func ConfigFile(dir string) string { return filepath.Join(dir, configFile) }
 
+// saveWait is how long others may be busy with trac.ini.
+const saveWait = 30 * time.Second
+
 // SaveConfig makes changes in the trac.ini of the environment in dir, as
 // [tracini.Save] does, and tells the processes that have it open. These are found
 // at the database that it had before. Whether they could be told is no error: they
-// look at the file once a second. budget bounds the connections; nil for a process
+// look at the file once a second. Others that are at work on the file are waited for
+// half a minute at most. budget bounds the connections; nil for a process
 // that has no others.
 func SaveConfig(ctx context.Context, dir string, budget *db.Budget, changes ...tracini.Change) error {
 	file := ConfigFile(dir)
 	former, unreadable := tracini.Load(file)
-	if err := tracini.Save(ctx, file, changes...); err != nil || unreadable != nil {
+	within, cancel := context.WithTimeout(ctx, saveWait)
+	defer cancel()
+	if err := tracini.Save(within, file, changes...); err != nil || unreadable != nil {
 		return err
 	}
 	_ = db.Tell(ctx, dir, former.String("trac", "database"), budget)
